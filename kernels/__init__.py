@@ -1,0 +1,1 @@
+"""Farfield's physics on MPI ranks: arrays and a communicator in, arrays out."""

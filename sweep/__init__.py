@@ -1,0 +1,19 @@
+"""Farfield's sweep engine: studies, plans, workers, the store, and what an analyst asks of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sweep.store import open_store
+
+__all__ = ["open_store"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load xarray only for those who open a store: workers and plans start without it."""
+    if name == "open_store":
+        from sweep.store import open_store
+
+        return open_store
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,7 @@
+"""MPI ranks owned by one process: started once, called by a kernel's name, replaced when they fail."""
+
+from sweep.gang.errors import GangDied, GangError, GangTimeout, KernelError, LaunchError
+from sweep.gang.gang import Gang
+from sweep.gang.options import GangOptions
+
+__all__ = ["Gang", "GangDied", "GangError", "GangOptions", "GangTimeout", "KernelError", "LaunchError"]

@@ -1,0 +1,192 @@
+"""One call on a gang: the request, the ranks' answers, and what it means when they do not come."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import time
+from multiprocessing.connection import wait
+from typing import NamedTuple
+
+from sweep.gang.connections import LONGEST_LIMIT_S, NotPlainError, receive, set_time_limit
+from sweep.gang.errors import GangDied, GangTimeout, KernelError
+from sweep.gang.launch import Launch
+from sweep.gang.options import GangOptions
+
+LAUNCHER_LOOK_S = 0.5
+"""How often a wait looks whether the launcher is still there; that a rank went is seen at once."""
+RANK_MARGIN_S = 5.0
+"""A rank ends itself this long after its owner should have ended it."""
+
+
+class Failure(NamedTuple):
+    """What a rank says of the exception that it raised."""
+
+    kind: str
+    reason: str
+    traceback: str
+
+
+class _TimeUpError(Exception):
+    """The deadline of a call, or of the grace after a failure, has passed."""
+
+
+class _GoneError(Exception):
+    """Ranks went away."""
+
+
+class Call:
+    """One call, from its request to the ranks' answers.
+
+    Parameters
+    ----------
+    launch : Launch
+        The ranks, gathered and idle.
+    options : GangOptions
+        What they were launched with.
+    function : str
+        The kernel, for the messages of errors.
+    timeout_s : float or None
+        Seconds it may take from now; None: for ever.
+
+    Notes
+    -----
+    An error raised by `send` or `answers` means that the ranks are no longer fit for use.
+    """
+
+    def __init__(self, launch: Launch, options: GangOptions, function: str, timeout_s: float | None) -> None:
+        self._launch = launch
+        self._options = options
+        self._function = function
+        self._timeout_s = math.inf if timeout_s is None else timeout_s
+        self._deadline = time.monotonic() + self._timeout_s
+        self._answers: dict[int, object] = {}
+
+    def send(self, body: bytes) -> None:
+        """Tell every rank that a call comes, and rank 0 what it is: the pickled name and arguments."""
+        if self._launch.process.poll() is not None:
+            raise self._died(())
+        self._launch.mark_log()
+        limit_s = None
+        if self._timeout_s < LONGEST_LIMIT_S:
+            limit_s = self._timeout_s + self._options.grace_s + RANK_MARGIN_S
+        request = pickle.dumps((len(body), limit_s), protocol=5)
+        for rank in range(self._options.ranks):
+            self._deliver(rank, request)
+        self._deliver(0, body)
+
+    def answers(self) -> dict[int, object]:
+        """Wait for every rank; return what each answered, by rank, in the order of their coming.
+
+        Raises
+        ------
+        KernelError
+            Some ranks raised, and others went away or did not answer within the grace.
+        GangDied, GangTimeout
+            As they say.
+        """
+        try:
+            while len(self._answers) < self._options.ranks:
+                self._collect()
+                if failures(self._answers):
+                    # The others may sit in a collective for ever.
+                    self._deadline = min(self._deadline, time.monotonic() + self._options.grace_s)
+        except _TimeUpError:
+            if failures(self._answers):
+                raise self._failed(f"did not come back within {self._options.grace_s:g} s") from None
+            raise self._timed_out() from None
+        except _GoneError as error:
+            if failures(self._answers):
+                raise self._failed("went away") from None
+            raise self._died(error.args) from None
+        return self._answers
+
+    def _deliver(self, rank: int, message: bytes) -> None:
+        connection = self._launch.connections[rank]
+        try:
+            set_time_limit(connection, self._remaining())
+            connection.send_bytes(message)
+        except (BlockingIOError, _TimeUpError):
+            raise self._timed_out() from None
+        except OSError:
+            raise self._died((rank,)) from None
+
+    def _remaining(self) -> float:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise _TimeUpError
+        return remaining
+
+    def _missing(self) -> tuple[int, ...]:
+        return tuple(rank for rank in range(self._options.ranks) if rank not in self._answers)
+
+    def _collect(self) -> None:
+        """Take the answers that are there, waiting a little for the first."""
+        ranks = {self._launch.connections[rank]: rank for rank in self._missing()}
+        ready = wait(list(ranks), min(self._remaining(), LAUNCHER_LOOK_S))
+        if not ready and self._launch.process.poll() is not None:
+            raise _GoneError
+        gone = []
+        for connection, rank in ranks.items():
+            if connection not in ready:
+                continue
+            try:
+                outcome, *content = receive(connection, self._remaining())
+            except BlockingIOError:
+                raise _TimeUpError from None
+            except NotPlainError as error:
+                reason = f"it returned {error}: return builtin objects and NumPy arrays"
+                self._answers[rank] = Failure("NotPlainError", reason, "")
+            except (EOFError, OSError):
+                gone.append(rank)
+            else:
+                self._answers[rank] = Failure(*map(str, content)) if outcome == "raised" else content[0]
+        if gone:
+            raise _GoneError(*gone)
+
+    def _failed(self, what_the_others_did: str) -> KernelError:
+        others = f"{_named(self._missing())} {what_the_others_did}, and the gang was ended"
+        return kernel_error(self._function, failures(self._answers), self._options.ranks, others)
+
+    def _timed_out(self) -> GangTimeout:
+        self._launch.dump_stacks()
+        missing = self._missing()
+        return GangTimeout(
+            f"{self._function} took longer than {self._timeout_s:g} s: {_named(missing)} of "
+            f"{self._options.ranks} had not answered; the gang was ended, the next call starts a new one"
+            f"{self._launch.log_tail()}",
+            ranks=missing,
+        )
+
+    def _died(self, gone: tuple[int, ...]) -> GangDied:
+        code = self._launch.exit_code(self._options.grace_s)
+        who = f"{_named(gone)} of {self._options.ranks}" if gone else "the launcher"
+        status = "" if code is None else f" (exit code {code})"
+        return GangDied(
+            f"{who} went away during {self._function}{status}; "
+            f"the next call starts a new gang{self._launch.log_tail()}",
+            ranks=gone,
+            exit_code=code,
+        )
+
+
+def failures(answers: dict[int, object]) -> dict[int, Failure]:
+    """Return those of the answers that are failures."""
+    return {rank: answer for rank, answer in answers.items() if isinstance(answer, Failure)}
+
+
+def kernel_error(function: str, failures: dict[int, Failure], ranks: int, others: str = "") -> KernelError:
+    """Put the ranks' failures, and what became of the other ranks, into one error."""
+    first = 0 if 0 in failures else next(iter(failures))
+    kind, reason, traceback = failures[first]
+    message = f"{function} raised {kind} on {_named(tuple(sorted(failures)))} of {ranks}: {reason}"
+    return KernelError(
+        "\n".join(filter(None, [message, others, traceback.rstrip()])),
+        kind=kind,
+        reason=reason,
+        tracebacks={rank: failure.traceback for rank, failure in failures.items()},
+    )
+
+
+def _named(ranks: tuple[int, ...]) -> str:
+    return f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}"

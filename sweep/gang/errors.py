@@ -1,0 +1,77 @@
+"""What can go wrong with a gang.
+
+Every error is picklable with its attributes, since it travels from a Dask worker to the driver, and each
+subclasses the builtin that a caller would catch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class GangError(RuntimeError):
+    """A call on a gang did not give an answer."""
+
+
+class GangDied(GangError, ConnectionError):  # noqa: N818 - it says what happened
+    """A rank or the launcher went away: an exit, a segfault, a kill.
+
+    Attributes
+    ----------
+    ranks : tuple of int
+        The ranks seen to go first; empty when the launcher went.
+    exit_code : int or None
+        What the launcher ended with, where known: its rank's exit code, or with mpich the bare number of the
+        signal that killed the rank. 128 + the number where a signal killed the launcher itself.
+    """
+
+    def __init__(self, message: str, *, ranks: tuple[int, ...] = (), exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.ranks = ranks
+        self.exit_code = exit_code
+
+
+class GangTimeout(GangError, TimeoutError):  # noqa: N818 - as subprocess.TimeoutExpired
+    """A call took longer than it was allowed.
+
+    Attributes
+    ----------
+    ranks : tuple of int
+        The ranks that had not answered.
+    """
+
+    def __init__(self, message: str, *, ranks: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.ranks = ranks
+
+
+class KernelError(GangError):
+    """A kernel raised.
+
+    Attributes
+    ----------
+    kind : str
+        Class name of the exception: rank 0's if it raised, else that of the rank that answered first.
+    reason : str
+        That exception's message.
+    tracebacks : dict of int to str
+        The tracebacks of the ranks that raised.
+
+    Examples
+    --------
+    >>> error = KernelError("fit raised ValueError: no rows", kind="ValueError", reason="no rows")
+    >>> error.kind, error.reason
+    ('ValueError', 'no rows')
+    """
+
+    def __init__(
+        self, message: str, *, kind: str = "", reason: str = "", tracebacks: Mapping[int, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.reason = reason
+        self.tracebacks = dict(tracebacks or {})
+
+
+class LaunchError(GangError, OSError):
+    """The ranks could not be started, or are not what was asked for."""

@@ -1,0 +1,187 @@
+"""A gang: MPI ranks, started once and owned by this process, that run kernels named by strings.
+
+The owner imports neither the kernels nor MPI. A kernel that exits, crashes, raises on one rank or never
+returns costs one call, an error that says what happened, and a new gang for the next call.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import threading
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from sweep.gang.call import Call, failures, kernel_error
+from sweep.gang.errors import GangError
+from sweep.gang.gather import gather
+from sweep.gang.launch import Launch
+from sweep.gang.options import GangOptions
+
+FAILURES_A_GENERATION = 200
+"""Each failed call leaves a communicator that is never freed, of which MPICH has some 2,000."""
+
+
+class Gang:
+    """MPI ranks that run kernels for this process.
+
+    The ranks are started by the first call, and again by the call after one that ended them. Threads may
+    share a gang: their calls take turns. Leaving the context, `close`, the garbage collector and the end
+    of this process, however it comes, end the ranks.
+
+    Parameters
+    ----------
+    options : GangOptions
+        How many ranks, and how they are launched.
+
+    Examples
+    --------
+    >>> with Gang(GangOptions(ranks=1)) as gang:
+    ...     gang.call("builtins:bool")  # of the communicator: it is a live one
+    True
+    """
+
+    def __init__(self, options: GangOptions) -> None:
+        self.options = options
+        self._lock = threading.Lock()
+        self._launch: Launch | None = None
+        self._end: Callable[[], object] = _nothing
+        self._pids: tuple[int, ...] = ()
+        self._generation = 0
+        self._failures = 0
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def generation(self) -> int:
+        """How many times the ranks have been started."""
+        return self._generation
+
+    @property
+    def alive(self) -> bool:
+        """Whether ranks are running."""
+        launch = self._launch
+        return launch is not None and launch.process.poll() is None
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the ranks, in order; empty when none are running."""
+        return self._pids
+
+    @property
+    def launcher_pid(self) -> int | None:
+        """Process id of the launcher; None when no ranks are running."""
+        launch = self._launch
+        return None if launch is None else launch.process.pid
+
+    def call(self, function: str, /, *, timeout_s: float | None = None, **arguments: Any) -> Any:
+        """Run a kernel on every rank and return rank 0's value.
+
+        Parameters
+        ----------
+        function : str
+            ``"module:function"``. Each rank imports it and calls ``function(comm, **arguments)``, `comm`
+            a communicator of the gang's ranks that lives as long as the call.
+        timeout_s : float, optional
+            Seconds the kernel may take, not counting the start of the ranks. Default: no limit.
+        **arguments
+            Plain data and NumPy arrays; they are pickled once and broadcast.
+
+        Returns
+        -------
+        object
+            What the function returned on rank 0: builtin objects and NumPy arrays.
+
+        Raises
+        ------
+        KernelError
+            The kernel raised, or returned more than plain data. If every rank answered, the gang goes on;
+            if some did not come back within the grace, it is ended.
+        GangDied
+            A rank or the launcher went away. The gang is ended.
+        GangTimeout
+            The call took longer than `timeout_s`. The gang is ended.
+        LaunchError
+            The ranks could not be started.
+        GangError
+            The gang has been closed.
+        ValueError
+            `function` is not of the form ``"module:function"``, or `timeout_s` is not positive.
+        """
+        if re.fullmatch(r"[\w.]+:\w+", function) is None:
+            raise ValueError(f"{function!r} does not name a kernel: write 'module:function'")
+        if timeout_s is not None and not timeout_s > 0:
+            raise ValueError(
+                f"timeout_s is {timeout_s}: give a positive number of seconds, or None for no limit"
+            )
+        body = pickle.dumps((function, arguments), protocol=5)
+        with self._lock:
+            if self._closed:
+                raise GangError("this gang has been closed: make another")
+            call = Call(self._launch or self._start(), self.options, function, timeout_s)
+            try:
+                call.send(body)
+                answers = call.answers()
+            except BaseException:
+                self._discard()
+                raise
+            failed = failures(answers)
+            if not failed:
+                return answers[0]
+            self._failures += 1
+            if self._failures == FAILURES_A_GENERATION:
+                self._discard()
+            raise kernel_error(function, failed, self.options.ranks)
+
+    def close(self) -> None:
+        """End the ranks; a call under way in another thread ends at once, with GangDied.
+
+        Closing twice is allowed; calling a closed gang is not.
+        """
+        self._closed = True
+        launch = self._launch
+        if not self._lock.acquire(blocking=False):
+            if launch is not None:
+                launch.kill()
+            self._lock.acquire()
+        try:
+            if self._launch is not None:
+                self._launch.stop(self.options.grace_s)
+            self._discard()
+        finally:
+            self._lock.release()
+
+    def _start(self) -> Launch:
+        launch = Launch(self.options)
+        # Not bound to self, or the gang could never be collected.
+        self._end = weakref.finalize(self, launch.end)
+        self._launch = launch
+        if self._closed:
+            self._discard()
+            raise GangError("this gang was closed while it started: make another")
+        try:
+            self._pids = gather(launch, self.options)
+        except BaseException:
+            self._discard()
+            raise
+        self._generation += 1
+        self._failures = 0
+        return launch
+
+    def _discard(self) -> None:
+        """End whatever runs; the next call starts anew."""
+        self._end()
+        self._end, self._launch, self._pids = _nothing, None, ()
+
+
+def _nothing() -> None:
+    """End what was never started."""

@@ -1,0 +1,168 @@
+"""A launch: the processes of a gang, from start to end.
+
+A launch owns a private folder (``TMPDIR`` of its ranks, and where their socket is), the launcher's
+process, and the log of what the ranks print. Ending it leaves no process and no file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sweep.gang.connections import Listener
+from sweep.gang.errors import LaunchError
+from sweep.gang.options import GangOptions
+from sweep.gang.rank_command import RANK_MODULE, check_kernels, command, environment
+from sweep.gang.spawn import spawn
+
+KEY_VARIABLE = "FARFIELD_GANG_KEY"
+SOCKET_PATH_LENGTH = 100
+"""Bytes that are safe for the path of a Unix socket, of which the kernel allows 107."""
+LAUNCHER_PATIENCE_S = 1.0
+"""How long a launcher that was asked to end may take before it is killed."""
+LOG_LINES, LOG_BYTES = 40, 8192
+"""How much of the log an error quotes."""
+
+
+class Launch:
+    """The launcher and the ranks that it started.
+
+    Parameters
+    ----------
+    options : GangOptions
+        What to launch.
+
+    Attributes
+    ----------
+    listener : Listener
+        Where the ranks present themselves.
+    process : subprocess.Popen
+        The launcher.
+    connections : list of Connection
+        One for each rank once the gang has gathered; closed by `end`.
+
+    Raises
+    ------
+    LaunchError
+        The launcher is missing, or `kernels` is not ours.
+    """
+
+    def __init__(self, options: GangOptions) -> None:
+        check_kernels(options)
+        ranks_command = command(options)
+        self._owner_pid = os.getpid()
+        self.connections: list[Connection] = []
+        key = secrets.token_bytes(32)
+        try:
+            with contextlib.ExitStack() as undo:
+                self._folder = _private_folder()
+                undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
+                self._address = str(self._folder / "socket")
+                self.listener = Listener(self._address, key, backlog=options.ranks)
+                undo.callback(self.listener.close)
+                self._private_log = options.log is None
+                self._log = options.log or self._folder / "log"
+                self._log.parent.mkdir(parents=True, exist_ok=True)
+                variables = environment(options) | {KEY_VARIABLE: key.hex(), "TMPDIR": str(self._folder)}
+                with self._log.open("ab") as output:
+                    self.mark_log()
+                    self.process = spawn((*ranks_command, self._address), variables, output)
+                undo.pop_all()
+        except OSError as error:
+            raise LaunchError(f"the ranks could not be launched: {error}") from error
+
+    def mark_log(self) -> None:
+        """Let `log_tail` quote only what is printed from here on."""
+        self._log_start = 0
+        # A log that someone removed is no reason to refuse a call.
+        with contextlib.suppress(FileNotFoundError):
+            if self._private_log:
+                os.truncate(self._log, 0)
+            else:
+                self._log_start = self._log.stat().st_size
+
+    def log_tail(self) -> str:
+        """Return the last lines printed since the mark, as a paragraph for an error message, or nothing."""
+        try:
+            with self._log.open("rb") as log:
+                end = log.seek(0, os.SEEK_END)
+                log.seek(max(self._log_start, end - LOG_BYTES))
+                lines = log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
+        except OSError:
+            return ""
+        return "\n".join(["\nThe last lines the ranks printed:", *lines]) if lines else ""
+
+    def exit_code(self, patience_s: float) -> int | None:
+        """Return what the launcher ended with, 128 + the number for a signal; None if it does not end."""
+        try:
+            code = self.process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            return None
+        return 128 - code if code < 0 else code
+
+    def dump_stacks(self) -> None:
+        """Have every rank on this host print where it is."""
+        self._signal_ranks(signal.SIGUSR1)
+        # The dump passes through the launcher's pipes on its way to the log.
+        time.sleep(0.2)
+
+    def stop(self, patience_s: float) -> None:
+        """Ask the ranks to leave in good order, and wait for it."""
+        with contextlib.suppress(OSError):
+            for connection in self.connections:
+                connection.send_bytes(b"")
+            self.exit_code(patience_s)
+
+    def kill(self) -> None:
+        """Kill the launcher and the ranks on this host; may be called while another thread waits for them."""
+        self.process.kill()
+        self._signal_ranks(signal.SIGKILL)
+
+    def end(self) -> None:
+        """End every process of the gang, whatever state it is in, and remove its folder."""
+        if os.getpid() != self._owner_pid:
+            return
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
+        self.process.terminate()
+        if self.exit_code(LAUNCHER_PATIENCE_S) is None:
+            self.process.kill()
+            self.process.wait()
+        end = time.monotonic() + LAUNCHER_PATIENCE_S
+        while self._signal_ranks(signal.SIGKILL) and time.monotonic() < end:
+            time.sleep(0.01)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _signal_ranks(self, number: signal.Signals) -> int:
+        """Send a signal to the ranks on this host; return how many there were.
+
+        They are known by the address on their command line, which no other process has.
+        """
+        signalled = 0
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdecimal():
+                continue
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if words[1:] == [b"-P", b"-m", RANK_MODULE.encode(), os.fsencode(self._address), b""]:
+                    os.kill(int(entry.name), number)
+                    signalled += 1
+        return signalled
+
+
+def _private_folder() -> Path:
+    """Make a folder that only this user can enter, on a path short enough for a Unix socket."""
+    folder = tempfile.mkdtemp(prefix="farfield-")
+    if len(os.fsencode(folder)) + len("/socket") > SOCKET_PATH_LENGTH:
+        Path(folder).rmdir()
+        folder = tempfile.mkdtemp(prefix="farfield-", dir="/tmp")
+    return Path(folder)

@@ -1,0 +1,134 @@
+"""Kernels that go wrong, each in its own way, and a few that do not, for the tests of the gang."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from collections import deque
+from itertools import repeat
+
+import numpy as np
+
+
+def total(comm, values):
+    """Sum an array over ranks, each rank's part weighted by its number."""
+    return comm.allreduce(values * (comm.rank + 1))
+
+
+def echo(comm, value):
+    return value
+
+
+def describe(comm):
+    return {
+        "size": comm.size,
+        "pids": comm.allgather(os.getpid()),
+        "cpus": comm.allgather(sorted(os.sched_getaffinity(0))),
+        "threads": os.environ["OMP_NUM_THREADS"],
+        "temporary": os.environ["TMPDIR"],
+        "key": [name for name in os.environ if "KEY" in name and "FARFIELD" in name],
+        "modules": comm.allgather("colorsys" in sys.modules),
+    }
+
+
+def leave(comm, rank, code):
+    if comm.rank == rank:
+        os._exit(code)
+    comm.barrier()
+
+
+def system_exit(comm):
+    sys.exit("leaving")
+
+
+def segfault(comm, rank):
+    if comm.rank == rank:
+        ctypes.string_at(0)
+    comm.barrier()
+
+
+def raise_on(comm, rank):
+    """Raise on one rank while the others wait for it in a collective."""
+    if comm.rank == rank:
+        raise ValueError(f"no good on {rank}")
+    return comm.allreduce(np.full(1000, 1e9))
+
+
+def raise_everywhere(comm):
+    raise LookupError(f"rank {comm.rank} found nothing")
+
+
+def raise_after_sending(comm):
+    """Leave messages that nobody receives, then raise."""
+    if comm.rank > 0:
+        for tag in range(3):
+            comm.Send(np.full(4, -1.0), dest=0, tag=tag)
+    comm.barrier()
+    raise LookupError("after sending")
+
+
+def receive_from_last(comm):
+    """Send from the last rank to the first."""
+    received = np.zeros(4)
+    if comm.rank == comm.size - 1:
+        comm.Send(np.full(4, 7.0), dest=0, tag=0)
+    if comm.rank == 0:
+        comm.Recv(received, source=comm.size - 1, tag=0)
+    return received
+
+
+def sleep(comm, rank, seconds):
+    if comm.rank == rank:
+        time.sleep(seconds)
+    comm.barrier()
+
+
+def hold_interpreter(comm, rank, seconds):
+    """Stay in C without letting go of the interpreter's lock; on every rank if none is named."""
+    if rank in (comm.rank, None):
+        # A sleep would end at the first signal; some 10 ns a round, and no bytecode in between.
+        deque(repeat(None, seconds * 10**8), maxlen=0)
+    comm.barrier()
+
+
+def stop_self(comm):
+    os.kill(os.getpid(), 19)
+
+
+def chatter(comm, lines):
+    for line in range(lines):
+        sys.stdout.write(f"rank {comm.rank} line {line} " + "x" * 80 + "\n")
+    return "done"
+
+
+def last_words(comm, text):
+    os.write(2, text.encode())
+    os._exit(3)
+
+
+def foreign(comm):
+    """Return an object of a class that the owner does not know."""
+    return comm.__class__
+
+
+def unpicklable(comm):
+    return lambda: None
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def raise_unspeakable(comm):
+    raise UnspeakableError
+
+
+def litter(comm):
+    """Leave a file in the temporary folder."""
+    import tempfile
+
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        return file.name
