@@ -1,0 +1,56 @@
+"""What of the study format this version runs: the one place that knows."""
+
+from __future__ import annotations
+
+from sweep.study.document import Study
+
+_DISLOCATIONS = ("screw", "BCCScrew111Dislocation")
+
+
+def check_available(study: Study) -> None:
+    """Refuse a valid study that this version does not run yet.
+
+    Parameters
+    ----------
+    study
+        A valid study.
+
+    Raises
+    ------
+    StudyError
+        At the first field that asks for more than this version has. The message names field and value, and
+        what to use instead.
+    """
+    for field, value, instead in _unavailable(study):
+        raise study.refusal(
+            f"{field} {value} is part of the study format, but this version does not run it yet; {instead}"
+        )
+
+
+def _unavailable(study: Study) -> list[tuple[str, str, str]]:
+    """List what this version lacks, as (field, value, what to do instead)."""
+    lacking = []
+    if study.material.structure != "bcc":
+        lacking.append(("material.structure", study.material.structure, "use bcc"))
+    lacking += [
+        (f"dislocations[{place}]", name, "use screw")
+        for place, name in enumerate(study.dislocations)
+        if name not in _DISLOCATIONS
+    ]
+    if study.reference.ase is not None:
+        lacking.append(("reference", "ase", "use a preset or lammps"))
+    if study.training.core.source != "large":
+        lacking.append(("training.core.source", study.training.core.source, "use large"))
+    if study.simulation.predictor != "reference":
+        lacking.append(("simulation.predictor", study.simulation.predictor, "use reference"))
+    if study.simulation.comparison_radius is not None:
+        radius = str(study.simulation.comparison_radius)
+        lacking.append(("simulation.comparison_radius", radius, "leave it out"))
+    lacking += [
+        ("axes", name, f"leave it out and set basis.{name}")
+        for name in ("order", "cutoff")
+        if getattr(study.axes, name) is not None
+    ]
+    if not isinstance(study.fidelity.relax, str):
+        lacking.append(("fidelity.relax", "{sample: …}", "use all or none"))
+    return lacking

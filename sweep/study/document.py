@@ -1,0 +1,168 @@
+"""The study: what an analyst asks for, read from a YAML file and checked in full."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+
+from sweep.study.dislocation_names import names_for
+from sweep.study.errors import StudyError
+from sweep.study.fields import Dislocation, Labels, Positive, Section, StudyName
+from sweep.study.messages import listed, problems
+from sweep.study.presets import PRESETS
+from sweep.study.sections import Axes, Basis, Fidelity, Material, Reference, Simulation, Training
+from sweep.study.text import parse_yaml
+
+__all__ = ["Study", "StudyError", "load_study", "read_study"]
+
+
+class Study(Section):
+    """A whole study. Plain data: ``model_dump(mode="json")`` is what a study file may hold.
+
+    Attributes
+    ----------
+    study
+        Name; the store's default name is made of it.
+    dislocations
+        Names of dislocations, the grid's first dimension.
+    regularisation
+        λ of the smoothness prior.
+    seed
+        From which every random number of the study derives.
+
+    See Also
+    --------
+    load_study : read a study from a file.
+    """
+
+    study: StudyName = Field(
+        description="a name of at most 100 letters, digits, dots, dashes and underscores (quote a number)"
+    )
+    material: Material
+    reference: Reference = Field(
+        description="one of {preset: …}, {lammps: {pair_style: …, pair_coeff: […]}}, {ase: {calculator: …}}"
+    )
+    dislocations: Labels[Dislocation] = Field(description="a list of different dislocations, such as [screw]")
+    basis: Basis = Basis()
+    training: Training = Training()
+    regularisation: Positive = Field(default=1e-6, description="a number above 0")
+    simulation: Simulation = Simulation()
+    axes: Axes
+    fidelity: Fidelity = Fidelity()
+    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="a whole number from 0 to 2^63 - 1")
+
+    _text: str = PrivateAttr("")
+    _source: str = PrivateAttr("")
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the text and the file's name that `read_study` gives as context."""
+        if context is not None:
+            self._text, self._source = context["text"], context["source"]
+
+    @property
+    def text(self) -> str:
+        """The YAML text the study was read from; of a study made in Python, equivalent JSON."""
+        return self._text or json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
+
+    def refusal(self, problem: str) -> StudyError:
+        """Make, not raise, the error for a problem found later, named after the study's file where known."""
+        return StudyError(f"{self._source}: {problem}" if self._source else problem)
+
+    @model_validator(mode="after")
+    def _radii_agree(self) -> Self:
+        largest, smallest = max(self.axes.domain_radius), min(self.axes.simulation_radius)
+        if largest > smallest:
+            raise ValueError(
+                f"axes.domain_radius has {largest}, beyond the simulation radius {smallest} (Å); "
+                f"give domain radii of at most {smallest}"
+            )
+        comparison = self.simulation.comparison_radius
+        if comparison is not None and comparison <= max(self.axes.simulation_radius):
+            raise ValueError(
+                f"simulation.comparison_radius is {comparison}; give a length beyond the largest "
+                f"simulation radius, {max(self.axes.simulation_radius)} (Å)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _material_agrees(self) -> Self:
+        structure, names = self.material.structure, names_for(self.material.structure)
+        seen: dict[str, str] = {}
+        for place, name in enumerate(self.dislocations):
+            if name not in names:
+                raise ValueError(
+                    f"dislocations[{place}] is {name!r}, which a {structure} crystal does not have; "
+                    f"use {listed(names)}"
+                )
+            if names[name] in seen:
+                raise ValueError(f"dislocations names one twice: {seen[names[name]]} and {name}; keep one")
+            seen[names[name]] = name
+        if self.reference.preset is not None:
+            preset = PRESETS[self.reference.preset]
+            if (preset.element, preset.structure) != (self.material.element, structure):
+                raise ValueError(
+                    f"reference.preset is {self.reference.preset!r}, made for {preset.structure} "
+                    f"{preset.element}; material is {structure} {self.material.element}; change one of them"
+                )
+        return self
+
+
+def read_study(text: str, source: str = "study") -> Study:
+    """Read a study from YAML text.
+
+    Parameters
+    ----------
+    text
+        The document; kept as `Study.text`.
+    source
+        What messages call it, usually its file's name.
+
+    Raises
+    ------
+    StudyError
+        If the text is not a valid study. The message has one line a problem.
+    """
+    data = parse_yaml(text, source)
+    if data is None:
+        raise StudyError(f"{source}: the file is empty; write a study, beginning with `study: NAME`")
+    if not isinstance(data, dict):
+        raise StudyError(f"{source}: this is not a mapping; a study begins with `study: NAME`")
+    try:
+        return Study.model_validate(data, context={"text": text, "source": source})
+    except ValidationError as error:
+        raise StudyError("\n".join(f"{source}: {line}" for line in problems(error, Study))) from None
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file.
+
+    Parameters
+    ----------
+    path
+        A YAML file in UTF-8.
+
+    Returns
+    -------
+    Study
+        The study, defaults filled in.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be read or is not a valid study. The message names the file, the field, its value
+        and what would be accepted, one line a problem.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such file; give the path of a study file") from None
+    except IsADirectoryError:
+        raise StudyError(f"{path}: this is a directory; give the path of a study file in it") from None
+    except OSError as error:
+        raise StudyError(f"{path}: the file cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    return read_study(text, str(path))

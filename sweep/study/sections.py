@@ -1,0 +1,169 @@
+"""The sections of a study file: keys, defaults and what each accepts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
+
+from sweep.study.fields import (
+    LENGTH,
+    LENGTHS,
+    WEIGHTS,
+    WHOLE,
+    Arguments,
+    Count,
+    Cutoff,
+    Degree,
+    Element,
+    Factory,
+    Items,
+    Labels,
+    Order,
+    Positive,
+    PresetName,
+    Section,
+    Structure,
+    Triple,
+    Weight,
+)
+from sweep.study.messages import listed
+from sweep.study.presets import PRESETS
+
+
+class Material(Section):
+    """What is simulated: an element and its cubic structure."""
+
+    element: Element = Field(description="a chemical symbol, such as W")
+    structure: Structure = Field(description="bcc, fcc or diamond")
+
+
+class LammpsReference(Section):
+    """A reference by its LAMMPS commands' arguments, one `pair_coeff` a line."""
+
+    pair_style: Arguments = Field(description="what follows pair_style in LAMMPS, on one line")
+    pair_coeff: Items[Arguments] = Field(description="a list of what follows each pair_coeff in LAMMPS")
+
+    @model_validator(mode="after")
+    def _arguments_only(self) -> Self:
+        for line in (self.pair_style, *self.pair_coeff):
+            command, _, rest = line.strip().partition(" ")
+            if command in ("pair_style", "pair_coeff"):
+                raise ValueError(f"has {line!r}; give what follows the command: {rest.strip()!r}")
+        return self
+
+
+class AseReference(Section):
+    """A reference by a function that makes an ASE calculator."""
+
+    calculator: Factory = Field(description='"package.module:factory"')
+    options: dict[str, JsonValue] = Field(default={}, description="a mapping of the factory's arguments")
+
+
+class Reference(Section):
+    """The potential that stands for the truth: a preset, LAMMPS commands or an ASE calculator."""
+
+    preset: PresetName | None = Field(default=None, description=listed(PRESETS))
+    lammps: LammpsReference | None = None
+    ase: AseReference | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"names {' and '.join(given) or 'none'}; give exactly one of preset, lammps, ase"
+            )
+        return self
+
+
+class Basis(Section):
+    """The ACE basis where an axis does not say otherwise: correlation order, cutoff (Å)."""
+
+    order: Order = Field(default=3, description="a whole number from 1 to 10")
+    cutoff: Cutoff = Field(default=5.0, description="a length of at least 2 (Å)")
+
+
+class CoreTraining(Section):
+    """Training clusters about the core: perturbation's standard deviation (Å), and what they are cut from."""
+
+    perturbation: Positive = Field(default=0.02, description=LENGTH)
+    source: Literal["large", "own"] = Field(default="large", description="large or own")
+
+
+class BulkTraining(Section):
+    """Training cells of bulk: repeats, largest strain, perturbation's standard deviation (Å)."""
+
+    cells: Triple[Count] = Field(default=(2, 2, 2), description="a list of three whole numbers of at least 1")
+    strain: Positive = Field(default=0.01, lt=1, description="a number above 0 and below 1")
+    perturbation: Positive = Field(default=0.02, description=LENGTH)
+
+
+class Training(Section):
+    """How training configurations are made."""
+
+    core: CoreTraining = CoreTraining()
+    bulk: BulkTraining = BulkTraining()
+
+
+class Simulation(Section):
+    """How dislocations are relaxed.
+
+    `comparison_radius` (Å) asks for the reference's own truncation error; `predictor` says whose elasticity
+    clamps the boundary; a relaxation ends at a largest force component of `residual_force` (eV/Å), or
+    unconverged after `max_evaluations` of the forces.
+    """
+
+    comparison_radius: Positive | None = Field(default=None, description=LENGTH)
+    predictor: Literal["reference", "potential"] = Field(
+        default="reference", description="reference or potential"
+    )
+    residual_force: Positive = Field(default=1e-6, description="a number above 0 (eV/Å)")
+    max_evaluations: Count = Field(default=200, description=WHOLE)
+
+
+class Axes(Section):
+    """The axes of the grid; `replica` is a count. `order` and `cutoff` are axes only where named."""
+
+    simulation_radius: Labels[Positive] = Field(description=LENGTHS)
+    degree: Labels[Degree] = Field(description="a list of different whole numbers from 2 to 100")
+    domain_radius: Labels[Positive] = Field(description=LENGTHS)
+    n_train: Labels[Count] = Field(description="a list of different whole numbers of at least 1")
+    replica: Count = Field(description=WHOLE)
+    weight_energy: Labels[Weight] = Field(description=WEIGHTS)
+    weight_forces: Labels[Weight] = Field(description=WEIGHTS)
+    weight_virial: Labels[Weight] = Field(description=WEIGHTS)
+    order: Labels[Order] | None = Field(
+        default=None, description="a list of different whole numbers from 1 to 10"
+    )
+    cutoff: Labels[Cutoff] | None = Field(
+        default=None, description="a list of different lengths of at least 2 (Å)"
+    )
+
+    @model_validator(mode="after")
+    def _fits_something(self) -> Self:
+        if not any((*self.weight_energy, *self.weight_forces, *self.weight_virial)):
+            raise ValueError(
+                "has every weighting zero; give weight_energy, weight_forces or weight_virial a value above 0"
+            )
+        return self
+
+
+class Sampled(Section):
+    """Relax points estimated `above` a geometry error (Å), and a random share `sample` of the others."""
+
+    sample: Positive = Field(default=0.1, le=1, description="a share above 0 and at most 1")
+    above: Positive = Field(default=0.05, description=LENGTH)
+
+
+def _relax_kind(value: Any) -> str:
+    return "sampled" if isinstance(value, dict | Sampled) else "word"
+
+
+class Fidelity(Section):
+    """Which points are relaxed, not only estimated."""
+
+    relax: Annotated[
+        Annotated[Literal["all", "none"], Tag("word")] | Annotated[Sampled, Tag("sampled")],
+        Discriminator(_relax_kind),
+    ] = Field(default="all", description="all, none or {sample: SHARE, above: Å}")
