@@ -1,0 +1,235 @@
+"""Journals: append-only files of records, each on the disk before its worker answers."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import socket
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from sweep.durable import make_folder, sync_path
+from sweep.grid import Block
+from sweep.journal_frames import Damage, JournalError, frame_of, header, read_frames
+from sweep.records import Record, RecordError
+
+SUFFIX = ".journal"
+
+__all__ = ["SUFFIX", "Damage", "Journal", "JournalError", "JournalReader", "RecordIndex"]
+
+
+class Journal:
+    """One worker's journal, open for appending. Use as a context manager, or `close` it.
+
+    Parameters
+    ----------
+    path
+        The file, this process's alone; `create` names a new one. An existing journal is opened again, and a
+        torn frame at its end is cut off.
+
+    Raises
+    ------
+    JournalError
+        If an existing file is no journal, is damaged before its end, or is open in another process.
+    OSError
+        If the file cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> record = Record(Block("screw", 25.0, 6, 8.0, 4, 0), 2, "relaxed", {"geometry_error": 0.1})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with Journal.create(folder) as journal:
+    ...         journal.append(record)
+    ...     JournalReader(folder).refresh() == [record]
+    True
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        make_folder(self.path.parent)
+        self._one_at_a_time = threading.Lock()
+        self._closed_because = ""
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            self._take_over()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike[str]) -> Journal:
+        """Make a new journal, named by host, process and chance, in a folder that is made where missing."""
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        return cls(Path(folder) / (name + SUFFIX))
+
+    def append(self, record: Record) -> None:
+        """Write a record; on return it is on the disk.
+
+        Raises
+        ------
+        OSError
+            If it could not be written (a full disk); the journal is as before, and may be tried again.
+        JournalError
+            If the journal is closed, or could not be brought back to its last whole record.
+        """
+        frame = frame_of(record.payload)
+        with self._one_at_a_time:
+            if self._closed_because:
+                raise JournalError(f"{self.path}: {self._closed_because}; open another journal")
+            size = os.fstat(self._descriptor).st_size
+            try:
+                self._write(frame)
+            except OSError:
+                self._cut(size)
+                raise
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:
+                # After a failed fsync the kernel may forget the pages: no later one could vouch for them.
+                self.close(f"the disk did not confirm a record ({error})")
+                raise
+
+    def close(self, because: str = "it is closed") -> None:
+        """Close the journal; closing it twice is no error."""
+        if not self._closed_because:
+            self._closed_because = because
+            os.close(self._descriptor)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take_over(self) -> None:
+        """Become the file's one owner, and leave it ending in a whole frame."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(f"{self.path} is open in another process; give each its own name") from None
+        _, end, damage = read_frames(self.path, 0)
+        if damage is not None:
+            raise JournalError(f"{self.path}: {damage.reason} at byte {damage.offset}; open another journal")
+        os.ftruncate(self._descriptor, end)
+        if end == 0:
+            self._write(header())
+        os.fsync(self._descriptor)
+        sync_path(self.path.parent)
+
+    def _write(self, data: bytes) -> None:
+        written = os.write(self._descriptor, data)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, f"{written} of {len(data)} bytes written", str(self.path))
+
+    def _cut(self, size: int) -> None:
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            self.close("its last record is torn and could not be cut off")
+            raise JournalError(
+                f"{self.path}: a record was written in part and could not be cut off ({error}); what stands "
+                "before it is whole: open another journal"
+            ) from error
+
+
+class JournalReader:
+    """Reads every journal of a folder, each from where it left off; workers may be writing meanwhile.
+
+    Parameters
+    ----------
+    folder
+        Where the journals are. It need not exist yet.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._offsets: dict[Path, int] = {}
+        self._damage: dict[Path, Damage] = {}
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """Journals that had to be given up part-way, and where."""
+        return tuple(self._damage[path] for path in sorted(self._damage))
+
+    def refresh(self) -> list[Record]:
+        """Read what is new since the last time.
+
+        A frame that is not yet whole is left for the next time. A damaged one ends the reading of its
+        journal, for good, and is told in `damage`.
+
+        Returns
+        -------
+        list of Record
+            New records, journal by journal in the order of their names, each in the order written.
+
+        Raises
+        ------
+        JournalError
+            If a journal was written by a newer version.
+        OSError
+            If a journal cannot be read.
+        """
+        records: list[Record] = []
+        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
+            if path in self._damage:
+                continue
+            payloads, end, damage = read_frames(path, self._offsets.get(path, 0))
+            for offset, payload in payloads:
+                try:
+                    records.append(Record.from_payload(payload))
+                except RecordError as error:
+                    damage = Damage(path, offset, str(error))
+                    break
+            self._offsets[path] = end
+            if damage is not None:
+                self._damage[path] = damage
+        return records
+
+
+class RecordIndex:
+    """Answers what has been recorded, from all journals of a folder.
+
+    Of several records of one block or point the last read counts, but a failure never hides a result.
+
+    Parameters
+    ----------
+    reader
+        Reads those journals; the index is empty until its first `refresh`.
+    """
+
+    def __init__(self, reader: JournalReader) -> None:
+        self._reader = reader
+        self._records: dict[tuple[Block, int | None], Record] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """As `JournalReader.damage`."""
+        return self._reader.damage
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The record that counts of each block and point."""
+        return tuple(self._records.values())
+
+    def refresh(self) -> list[Record]:
+        """Take in what is new; returns and raises as `JournalReader.refresh`."""
+        records = self._reader.refresh()
+        for record in records:
+            key = record.block, record.weighting_index
+            known = self._records.get(key)
+            if known is None or known.failed or not record.failed:
+                self._records[key] = record
+        return records
+
+    def get(self, block: Block, weighting_index: int | None) -> Record | None:
+        """Give the record of a point, or of a block where the index is None; None where there is none."""
+        return self._records.get((block, weighting_index))

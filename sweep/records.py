@@ -1,0 +1,157 @@
+"""Records: what a worker found out about a block, or about one point of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sweep.grid import Block, GridError
+from sweep.variables import Status
+
+
+class RecordError(ValueError):
+    """A record that contradicts itself, or bytes that are no record."""
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One finished piece of work.
+
+    A record without a weighting index speaks of every weighting of its block: each of its values is a
+    number for the whole block, or has one leading entry a weighting, in C order over (energy, forces,
+    virial). A record with an index speaks of that one point.
+
+    Parameters
+    ----------
+    block
+        The block.
+    weighting_index
+        The point's place among the block's weightings, or None for all of them.
+    status
+        A `Status` name; for a block, one for all its weightings or a tuple of one each.
+    values
+        Results by variable name, in the store's units: numbers or nested lists or arrays of numbers, NaN and
+        infinity included. Kept as read-only float64 arrays.
+    message
+        What went wrong, where something did.
+    worker
+        Who did the work.
+    wall_time_s
+        How long it took (s); NaN where unknown.
+
+    Raises
+    ------
+    RecordError
+        If a status is unknown, a value is not numeric or is ragged, or an index is negative.
+
+    Examples
+    --------
+    >>> block = Block("screw", 25.0, 6, 8.0, 4, 0)
+    >>> record = Record(block, 2, "relaxed", {"geometry_error": 0.1}, wall_time_s=0.3)
+    >>> Record.from_payload(record.payload) == record
+    True
+    >>> float(record.values["geometry_error"])
+    0.1
+    """
+
+    block: Block
+    weighting_index: int | None
+    status: str | tuple[str, ...]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+    worker: str = ""
+    wall_time_s: float = math.nan
+
+    def __post_init__(self) -> None:
+        index = self.weighting_index
+        if index is not None and (isinstance(index, bool) or int(index) != index or index < 0):
+            raise RecordError(
+                f"{self.name}: weighting_index is {index!r}; give a whole number from 0, or None"
+            )
+        if not isinstance(self.status, str):
+            object.__setattr__(self, "status", tuple(str(word) for word in self.status))
+        for word in self.statuses:
+            if word not in Status.__members__:
+                raise RecordError(
+                    f"{self.name}: status is {word!r}; it is one of {', '.join(Status.__members__)}"
+                )
+        if index is not None and (not isinstance(self.status, str) or self.status == Status.pending.name):
+            raise RecordError(
+                f"{self.name}: status is {self.status!r}; a point has one, and it is not pending"
+            )
+        values = {name: _numbers(self.name, name, value) for name, value in self.values.items()}
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "weighting_index", None if index is None else int(index))
+        object.__setattr__(self, "wall_time_s", float(self.wall_time_s))
+
+    @property
+    def name(self) -> str:
+        """The record's block and weighting in words, for messages."""
+        which = "every weighting" if self.weighting_index is None else f"weighting {self.weighting_index}"
+        return f"record of {which} of block {self.block.key}"
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Status words: one, or one a weighting."""
+        return (self.status,) if isinstance(self.status, str) else self.status
+
+    @property
+    def failed(self) -> bool:
+        """Whether the work failed at every weighting it was to be done for."""
+        return {Status.failed.name} <= set(self.statuses) <= {Status.failed.name, Status.excluded.name}
+
+    @property
+    def payload(self) -> bytes:
+        """The record as UTF-8 JSON; every number is read back as exactly the same one."""
+        document = {
+            "block": self.block.key,
+            "weighting_index": self.weighting_index,
+            "status": self.status,
+            "values": {name: value.tolist() for name, value in sorted(self.values.items())},
+            "message": self.message,
+            "worker": self.worker,
+            "wall_time_s": self.wall_time_s,
+        }
+        # A lone surrogate (from an undecodable file name in a message) is escaped, not refused.
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
+
+    @classmethod
+    def from_payload(cls, payload: bytes) -> Record:
+        """Read a record from what `payload` gave.
+
+        Raises
+        ------
+        RecordError
+            If the bytes are no record.
+        """
+        try:
+            document = json.loads(payload)
+            return cls(**{**document, "block": Block.from_key(document["block"])})
+        except RecordError:
+            raise
+        except (GridError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise RecordError(f"not a record: {error}") from error
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and self.payload == other.payload
+
+    def __hash__(self) -> int:
+        return hash((self.block, self.weighting_index))
+
+
+def _numbers(record: str, name: str, value: Any) -> np.ndarray:
+    """Copy a value as a read-only float64 array."""
+    try:
+        array = np.array(value)
+    except ValueError as error:
+        raise RecordError(f"{record}: {name} is a ragged list; give a full array of numbers") from error
+    if array.dtype.kind not in "biuf":
+        raise RecordError(f"{record}: {name} is {value!r:.80}; give a number or a full array of numbers")
+    numbers = array.astype(np.float64)
+    numbers.flags.writeable = False
+    return numbers

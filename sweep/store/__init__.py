@@ -1,0 +1,20 @@
+"""The labelled Zarr store of a study: set up, written by the driver alone, opened by anyone."""
+
+from sweep.store.configurations import configuration_path, write_configuration
+from sweep.store.errors import StoreError, StoreExistsError, StoreMissingError, UnstorableRecordError
+from sweep.store.template import create_store
+from sweep.store.zarr_store import open_store, read_status, stored_fingerprint, write_records
+
+__all__ = [
+    "StoreError",
+    "StoreExistsError",
+    "StoreMissingError",
+    "UnstorableRecordError",
+    "configuration_path",
+    "create_store",
+    "open_store",
+    "read_status",
+    "stored_fingerprint",
+    "write_configuration",
+    "write_records",
+]

@@ -1,0 +1,179 @@
+"""The template of a store: every array, coordinate and attribute, set up before anything is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import zarr
+
+from sweep.durable import make_folder, sync_path, sync_tree
+from sweep.grid import Grid
+from sweep.store.errors import StoreError, StoreExistsError
+from sweep.store.layout import chunk_shape, shortened
+from sweep.variables import CONFIG_KINDS, VARIABLES, Variable
+
+FORMAT_VERSION = 1
+CONVENTIONS = "CF-1.11"
+
+_REQUIRED_ATTRIBUTES = ("study", "fingerprint", "packages")
+# Name, dimensions, values, attributes.
+_Coordinate: TypeAlias = tuple[str, tuple[str, ...], np.ndarray, dict[str, Any]]
+
+
+def create_store(
+    path: str | os.PathLike[str], grid: Grid, radial_bins: Sequence[float], attributes: Mapping[str, Any]
+) -> None:
+    """Set up an empty store: every variable over the whole grid, every point pending.
+
+    It appears under its name only when it is whole and on the disk. Nothing of the grid's size is held in
+    memory.
+
+    Parameters
+    ----------
+    path
+        Where; its folder is made where missing.
+    grid
+        The study's grid.
+    radial_bins
+        Edges of the bins of distance from the dislocation line (Å), increasing from 0 or more.
+    attributes
+        Attributes of the root: ``study`` (the study's text), ``fingerprint`` and ``packages`` (mappings,
+        kept as JSON), and any others that are strings or numbers.
+
+    Raises
+    ------
+    StoreExistsError
+        If the path exists.
+    StoreError
+        If an attribute is missing or cannot be stored, or the bins do not increase.
+    OSError
+        If the store cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    root_attributes = _root_attributes(attributes)
+    coordinates = [*_grid_coordinates(grid), *_further_coordinates(radial_bins)]
+    if path.exists():
+        raise StoreExistsError(f"{path} exists; open it, or name another store")
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        root = zarr.create_group(temporary, zarr_format=3, attributes=root_attributes)
+        for name, dims, values, coordinate_attributes in coordinates:
+            write_array(root, name, dims, values, coordinate_attributes)
+        sizes = dict(zip(grid.dims, grid.shape, strict=True))
+        sizes |= {name: len(values) for name, _, values, _ in coordinates if name not in sizes}
+        for variable in VARIABLES:
+            _create_variable(root, variable, grid, sizes)
+        consolidate(temporary)
+        sync_tree(temporary)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    sync_path(path.parent)
+
+
+def consolidate(path: Path) -> None:
+    """Gather all metadata below a group in its own file, replaced by rename: one read then opens it."""
+    with warnings.catch_warnings():
+        # Zarr 3 warns that this is not in its specification yet; xarray warns where it is missing.
+        warnings.filterwarnings("ignore", "Consolidated metadata is currently not part", UserWarning)
+        zarr.consolidate_metadata(path)
+
+
+def write_array(
+    group: zarr.Group, name: str, dims: tuple[str, ...], values: np.ndarray, attributes: Mapping[str, Any]
+) -> None:
+    """Write a small array whole, in one chunk, with its dimensions' names and its attributes."""
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        chunks=tuple(max(1, length) for length in values.shape),
+        dtype="str" if values.dtype.kind == "U" else values.dtype,
+        dimension_names=dims,
+        attributes=dict(attributes),
+    )
+    array[...] = values
+
+
+def _root_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    if missing := [name for name in _REQUIRED_ATTRIBUTES if name not in attributes]:
+        raise StoreError(
+            f"store attributes: {', '.join(missing)} missing; a store says what it was made from"
+        )
+    given: dict[str, Any] = {}
+    for name, value in attributes.items():
+        try:
+            # JSON text, since netCDF attributes cannot be mappings.
+            given[name] = json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"store attribute {name} cannot be written as JSON: {error}") from error
+    own = {"Conventions": CONVENTIONS, "farfield_format": FORMAT_VERSION}
+    title = "Generalisation of machine-learned potentials to dislocations"
+    return {"title": title, **given, **own}
+
+
+def _grid_coordinates(grid: Grid) -> list[_Coordinate]:
+    # An axis may be written 6, 8 in the study and still be a length.
+    dtypes = {"dislocation": np.str_, "degree": np.int64, "n_train": np.int64, "replica": np.int64}
+    return [
+        (
+            axis.name,
+            (axis.name,),
+            np.asarray(axis.values, dtype=dtypes.get(axis.name, np.float64)),
+            {"long_name": axis.long_name, "units": axis.units},
+        )
+        for axis in grid.axes
+    ]
+
+
+def _further_coordinates(
+    radial_bins: Sequence[float],
+) -> list[_Coordinate]:
+    edges = np.asarray(radial_bins, dtype=np.float64)
+    if (
+        not (edges.ndim == 1 and len(edges) >= 2 and np.isfinite(edges).all() and edges[0] >= 0)
+        or (np.diff(edges) <= 0).any()
+    ):
+        raise StoreError(
+            f"radial_bins are {shortened(edges.ravel().tolist())}; give at least two edges (Å), "
+            "increasing from 0 or more"
+        )
+    what = "distance from the dislocation line"
+    kind = {"long_name": "kind of held-out configuration", "units": "1"}
+    return [
+        ("config_kind", ("config_kind",), np.asarray(CONFIG_KINDS), kind),
+        *(
+            (name, ("radial_bin",), values, {"long_name": f"{part} of a bin of {what}", "units": "angstrom"})
+            for name, values, part in (
+                ("radial_bin", (edges[:-1] + edges[1:]) / 2, "centre"),
+                ("radial_bin_lower", edges[:-1], "lower edge"),
+                ("radial_bin_upper", edges[1:], "upper edge"),
+            )
+        ),
+    ]
+
+
+def _create_variable(root: zarr.Group, variable: Variable, grid: Grid, sizes: Mapping[str, int]) -> None:
+    extra = tuple(sizes[name] for name in variable.extra_dims)
+    attributes: dict[str, Any] = dict(variable.attributes)
+    if "radial_bin" in variable.extra_dims:
+        # So that readers take the edges for coordinates.
+        attributes["coordinates"] = "radial_bin_lower radial_bin_upper"
+    root.create_array(
+        variable.name,
+        shape=grid.shape + extra,
+        chunks=chunk_shape(grid.shape) + extra,
+        dtype=variable.dtype,
+        fill_value=variable.fill if variable.dtype.startswith("float") else int(variable.fill),
+        dimension_names=grid.dims + variable.extra_dims,
+        attributes=attributes,
+    )

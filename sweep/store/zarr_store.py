@@ -1,0 +1,233 @@
+"""The labelled Zarr store of a study: make a template, set it up, validate a chunk, write it.
+
+`xarray.open_zarr` reads it; only the driver writes, under its lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from sweep.durable import sync_path
+from sweep.grid import BLOCK_DIMENSIONS
+from sweep.records import Record
+from sweep.store.errors import StoreError, StoreMissingError, UnstorableRecordError
+from sweep.store.layout import Layout, layout_of
+from sweep.store.merge import apply_record, derive, expected_shapes
+from sweep.store.template import FORMAT_VERSION
+from sweep.variables import RECORDED, VARIABLE_OF, VARIABLES, Source
+
+
+def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Open a store for reading; values are loaded where they are used.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    xarray.Dataset
+        Every variable over (dislocation, ..., weight_virial), with units and long names. `status` is uint8
+        with CF flags.
+
+    Raises
+    ------
+    StoreMissingError
+        If there is nothing at this path.
+    StoreError
+        If it is not a store of Farfield's, or of a newer version.
+    """
+    _open_root(path, "r")
+    dataset: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=True)
+    return dataset
+
+
+def read_status(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read every point's status: uint8 values of `sweep.variables.Status`, over the grid's dimensions.
+
+    Raises as `open_store`.
+    """
+    status: Any = _open_root(path, "r")["status"]
+    return np.asarray(status[...])
+
+
+def stored_fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the fingerprint of the study that the store was made for.
+
+    Raises as `open_store`.
+    """
+    fingerprint: dict[str, Any] = json.loads(str(_open_root(path, "r").attrs["fingerprint"]))
+    return fingerprint
+
+
+def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> int:
+    """Merge records into the store.
+
+    Every record is checked before anything is written. Then, chunk by chunk, the block records are applied
+    in the order given, the point records after them (`sweep.store.merge` says how), and each variable that
+    changed is written once: the data, then, when these are on the disk, the status. Merging the same
+    records again changes nothing. Only the driver may call this, under its lock.
+
+    Parameters
+    ----------
+    path
+        The store.
+    records
+        Records of any blocks and points of its grid.
+
+    Returns
+    -------
+    int
+        Number of chunks that changed.
+
+    Raises
+    ------
+    UnstorableRecordError
+        If a record is off the grid, names an unknown variable, or has a value of the wrong shape; the message
+        names the block, the chunk and the variable. Nothing is written.
+    StoreError
+        As `open_store`.
+    OSError
+        If a chunk cannot be written; points whose status was not yet written are as before.
+    """
+    root = _open_root(path, "r+")
+    arrays: dict[str, Any] = dict(root.arrays())
+    layout = layout_of(arrays)
+    of_chunk: dict[tuple[int, ...], list[tuple[tuple[int, ...], Record]]] = defaultdict(list)
+    for record in records:
+        index, chunk = _place(layout, record)
+        _validate(layout, chunk, record)
+        of_chunk[chunk].append((index, record))
+    # False sorts before True: block records first, each kind in the order given.
+    for placed in of_chunk.values():
+        placed.sort(key=lambda item: item[1].weighting_index is not None)
+    return sum(_merge_chunk(Path(path), arrays, layout, chunk, of_chunk[chunk]) for chunk in sorted(of_chunk))
+
+
+def _open_root(path: str | os.PathLike[str], mode: Any) -> zarr.Group:
+    """Open a store's root and check that it is one of ours."""
+    path = Path(path)
+    if not path.exists():
+        raise StoreMissingError(f"no store at {path}; `sweep run` makes one")
+    try:
+        root = zarr.open_group(path, mode=mode, zarr_format=3, use_consolidated=True)
+    except (ValueError, KeyError, OSError, TypeError) as error:
+        raise StoreError(
+            f"{path} is not a store of Farfield's: it cannot be opened as Zarr 3 ({error})"
+        ) from error
+    version = root.attrs.get("farfield_format")
+    if not isinstance(version, int):
+        raise StoreError(f"{path} is not a store of Farfield's: it has no farfield_format attribute")
+    if version > FORMAT_VERSION:
+        raise StoreError(
+            f"{path} was written by a newer version of Farfield (store format {version}, this one reads "
+            f"{FORMAT_VERSION}); install that version"
+        )
+    return root
+
+
+def _place(layout: Layout, record: Record) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Find a record's block and its chunk."""
+    try:
+        index = layout.index(record.block)
+    except LookupError as error:
+        raise UnstorableRecordError(f"{record.name} is off the store's grid: {error.args[0]}") from None
+    n_weightings, weighting = layout.n_weightings, record.weighting_index
+    if weighting is not None and weighting >= n_weightings:
+        raise UnstorableRecordError(
+            f"{record.name} is off the store's grid: a block has {n_weightings} weightings, from 0"
+        )
+    return index, layout.chunk_of(index)
+
+
+def _validate(layout: Layout, chunk: tuple[int, ...], record: Record) -> None:
+    """Check that a record fits its chunk."""
+    where = f"{record.name}, chunk {chunk}"
+    n_statuses = 1 if isinstance(record.status, str) else len(record.status)
+    if not isinstance(record.status, str) and n_statuses != layout.n_weightings:
+        raise UnstorableRecordError(
+            f"{where}: status has {n_statuses} words; give one, or one for each of "
+            f"{layout.n_weightings} weightings"
+        )
+    for name, value in record.values.items():
+        if name not in RECORDED:
+            raise UnstorableRecordError(
+                f"{where}: {name} is not a variable that records give; give some of "
+                f"{', '.join(sorted(RECORDED))}"
+            )
+        variable = VARIABLE_OF[name]
+        if record.weighting_index is not None and variable.source is Source.block:
+            raise UnstorableRecordError(
+                f"{where}: {name} is known for a block at once; give it in the block's record"
+            )
+        shapes = expected_shapes(layout.extra_shape(variable), record, layout.n_weightings)
+        if value.shape not in shapes:
+            raise UnstorableRecordError(
+                f"{where}: {name} has shape {value.shape}; it may have {' or '.join(map(str, shapes))}"
+            )
+
+
+def _merge_chunk(
+    path: Path,
+    arrays: Mapping[str, Any],
+    layout: Layout,
+    chunk: tuple[int, ...],
+    placed: Sequence[tuple[tuple[int, ...], Record]],
+) -> bool:
+    """Apply one chunk's records and write what changed; say whether anything did."""
+    region = layout.region(chunk)
+    old = {variable.name: np.asarray(arrays[variable.name][region]) for variable in VARIABLES}
+    new = {name: values.copy() for name, values in old.items()}
+    cells_of: dict[tuple[int, ...], Mapping[str, np.ndarray]] = {}
+    for index, record in placed:
+        if index not in cells_of:
+            cells_of[index] = _cells(new, layout, layout.within(index))
+        apply_record(cells_of[index], record)
+    derive(new)
+    changed = [variable.name for variable in VARIABLES if not _same(old[variable.name], new[variable.name])]
+    data = [name for name in changed if name != "status"]
+    for name in data:
+        arrays[name][region] = new[name]
+    if "status" in changed:
+        for name in data:
+            _sync_chunk(path, arrays[name], chunk[: len(BLOCK_DIMENSIONS)])
+        arrays["status"][region] = new["status"]
+    return bool(changed)
+
+
+def _cells(
+    values: Mapping[str, np.ndarray], layout: Layout, within: tuple[int, ...]
+) -> Mapping[str, np.ndarray]:
+    """View a chunk's values at one block, its weightings along one dimension."""
+    # No copy: a chunk is whole along the weights, so these dimensions are contiguous.
+    return {
+        variable.name: values[variable.name][within].reshape(
+            layout.n_weightings, *layout.extra_shape(variable)
+        )
+        for variable in VARIABLES
+    }
+
+
+def _same(old: np.ndarray, new: np.ndarray) -> bool:
+    """Compare bit by bit: NaN equals NaN."""
+    return old.tobytes() == new.tobytes()
+
+
+def _sync_chunk(path: Path, array: Any, outer: tuple[int, ...]) -> None:
+    """Wait until a chunk is on the disk; Zarr itself does not."""
+    place = outer + (0,) * (array.ndim - len(outer))
+    file = path / array.path / array.metadata.encode_chunk_key(place)
+    # A chunk of nothing but fill values has no file.
+    if file.exists():
+        sync_path(file)
+        sync_path(file.parent)

@@ -1,0 +1,143 @@
+"""The store's variables: names, units and meanings, and which record each value comes from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+CONFIG_KINDS = ("bulk", "core")
+
+
+class Status(IntEnum):
+    """How far a point has come; the numbers are the store's and fixed for ever."""
+
+    pending = 0
+    estimated = 1
+    relaxed = 2
+    unconverged = 3
+    other_minimum = 4
+    failed = 5
+    excluded = 6
+
+
+class StatusSource(IntEnum):
+    """Which record gave a point its status: none yet, its block's, or its own."""
+
+    none = 0
+    block = 1
+    point = 2
+
+
+class Source(Enum):
+    """Which record a variable's values come from."""
+
+    #: The block's record alone: a fit's result, known for all its weightings at once.
+    block = "block"
+    #: The point's own record, or its block's while it has none.
+    point = "point"
+    #: Computed from other variables when records are written.
+    derived = "derived"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the store, over all of the grid's dimensions.
+
+    Counts are float64 whole numbers, NaN where a point has none: an integer's stand-in for "none" would enter
+    means unseen.
+
+    Parameters
+    ----------
+    name, units, long_name
+        As in the store; units in UDUNITS spelling, ``"1"`` where there are none.
+    source
+        Which record gives it.
+    dtype
+        NumPy name of its type in the store.
+    extra_dims
+        Dimensions after those of the grid.
+    fill
+        Value at points that have none; NaN never means pending, `status` says so.
+    flags
+        The enumeration whose numbers it holds, if it holds flags.
+    """
+
+    name: str
+    units: str
+    long_name: str
+    source: Source
+    dtype: str = "float64"
+    extra_dims: tuple[str, ...] = ()
+    fill: float = math.nan
+    flags: type[IntEnum] | None = None
+
+    @property
+    def attributes(self) -> dict[str, object]:
+        """CF attributes as the store writes them."""
+        attributes: dict[str, object] = {"long_name": self.long_name, "units": self.units}
+        if self.flags is not None:
+            attributes["flag_values"] = [int(flag) for flag in self.flags]
+            attributes["flag_meanings"] = " ".join(flag.name for flag in self.flags)
+        return attributes
+
+
+_RMSE_DIMS = ("config_kind",)
+_BLOCK, _POINT = Source.block, Source.point
+
+#: Every variable over the grid, in the order in which it is written: `status` last.
+VARIABLES: tuple[Variable, ...] = (
+    Variable("rmse_energy", "eV/atom", "held-out energy RMSE", _BLOCK, extra_dims=_RMSE_DIMS),
+    Variable("rmse_forces", "eV/angstrom", "held-out force RMSE", _BLOCK, extra_dims=_RMSE_DIMS),
+    Variable("rmse_virial", "eV/atom", "held-out virial RMSE", _BLOCK, extra_dims=_RMSE_DIMS),
+    Variable("far_field_mismatch", "angstrom^2", "far-field mismatch s", _BLOCK),
+    Variable("elastic_error", "GPa", "largest Voigt entry of the error of the elastic constants", _BLOCK),
+    Variable("pressure", "GPa", "pressure of the bulk potential at the reference's lattice constant", _BLOCK),
+    Variable("lattice_error", "angstrom", "error of the lattice constant at zero pressure", _BLOCK),
+    Variable("c11", "GPa", "elastic constant C11 of the potential", _BLOCK),
+    Variable("c12", "GPa", "elastic constant C12 of the potential", _BLOCK),
+    Variable("c44", "GPa", "elastic constant C44 of the potential", _BLOCK),
+    Variable("rank", "1", "number of coefficients that the data determine", _BLOCK),
+    Variable("condition", "1", "condition number of the least-squares problem", _BLOCK),
+    Variable("basis_size", "1", "number of basis functions", _BLOCK),
+    Variable("labelled_atoms", "1", "number of atoms whose labels the training set takes", _BLOCK),
+    Variable("geometry_estimate", "angstrom", "linear-response estimate of the geometry error", _BLOCK),
+    Variable("energy_estimate", "eV", "linear-response estimate of the energy difference", _BLOCK),
+    Variable("geometry_error", "angstrom", "geometry error of the relaxed dislocation core", _POINT),
+    Variable("energy_error", "eV", "absolute energy error of the relaxed dislocation core", _POINT),
+    Variable("energy_difference", "eV", "signed energy error of the relaxed dislocation core", _POINT),
+    Variable(
+        "strain_error_profile",
+        "angstrom",
+        "geometry error within each bin of distance from the line",
+        _POINT,
+        extra_dims=("radial_bin",),
+    ),
+    Variable("newton_steps", "1", "number of steps of the relaxation", _POINT),
+    Variable("force_evaluations", "1", "number of force evaluations of the relaxation", _POINT),
+    Variable("residual_force", "eV/angstrom", "largest force component on a free atom when it ended", _POINT),
+    Variable(
+        "wall_time", "s", "wall time of the point's own record, or else its share of its block's", _POINT
+    ),
+    Variable("effectivity", "1", "geometry_estimate over geometry_error", Source.derived),
+    Variable(
+        "status_source",
+        "1",
+        "record that gave the status",
+        Source.derived,
+        dtype="uint8",
+        fill=0,
+        flags=StatusSource,
+    ),
+    Variable("status", "1", "status of the point", Source.derived, dtype="uint8", fill=0, flags=Status),
+)
+
+#: The same by name.
+VARIABLE_OF: dict[str, Variable] = {variable.name: variable for variable in VARIABLES}
+
+#: Names that a record's values may have; wall time and status are fields of the record itself.
+RECORDED: frozenset[str] = frozenset(
+    variable.name
+    for variable in VARIABLES
+    if variable.source is not Source.derived and variable.name != "wall_time"
+)

@@ -1,0 +1,135 @@
+"""Plans and schedules of the quick study: counts worked out by hand, orders, retries and losses."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweep.artefacts import ArtefactFolder
+from sweep.plan import STAGE_OF, BlockWork, Plan, described, plan_study
+from sweep.prepared import Prepared, prepare
+from sweep.recipes import KERNEL_VERSIONS, needs
+from sweep.schedule import Failure, Schedule, Task
+
+QUICK = Path(__file__).resolve().parents[2] / "studies/quick.yaml"
+# 1 dislocation and radius, 2 degrees, 3 domain radii, 2 sizes, 2 replicas, 3 weightings
+TASKS = {
+    "material": 1,
+    "equilibria": 1 + 8 + 1,  # rough, Hessian parts, polished
+    "training": 3 * 2 * 2 + 2 * 2 + 2,  # core, bulk, held out of each
+    "factors": 2 * 3 * 2 * 2 + 2,  # and held out
+    "response": 2 + 2,  # response maps and elastic rows
+    "fits": 2 * 3 * 2 * 2,
+    "estimates": 2 * 3 * 2 * 2,
+    "relaxations": 72,
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(QUICK, tmp_path_factory.mktemp("plan") / "quick.zarr", None)
+
+
+@pytest.fixture(scope="module")
+def plan(prepared: Prepared) -> Plan:
+    return prepared.plan(prepared.remaining(), verify=True)
+
+
+def run_through(schedule: Schedule, rng: random.Random, failing: str | None = None) -> list[Failure]:
+    """Run a schedule with several tasks under way, ended in any order; each is checked to be ready."""
+    running: list[Task] = []
+    made: set[str] = set()
+    failures: list[Failure] = []
+    while True:
+        while len(running) < 5 and (task := schedule.next()) is not None:
+            if task.block is None:
+                wanted = {recipe.key for recipe in needs(task.arguments[0])}
+                assert wanted <= made, "a task was given out before what it needs"
+            running.append(task)
+        if not running:
+            return failures
+        task = running.pop(rng.randrange(len(running)))
+        if task.name == failing:
+            failures += schedule.fail(task, "broken")
+        else:
+            made.add(task.name)
+            schedule.succeed(task)
+
+
+def test_counts_are_those_worked_out_by_hand(plan: Plan) -> None:
+    assert plan.tasks == TASKS
+    assert plan.points_total == 72
+    assert plan.points_done == 0
+    text = "\n".join(described(plan))
+    assert "72 points in 24 blocks" in text
+
+
+def test_artefacts_come_after_what_they_draw_on(plan: Plan) -> None:
+    seen: set[str] = set()
+    for recipe in plan.artefacts:
+        assert {needed.key for needed in needs(recipe)} <= seen
+        seen.add(recipe.key)
+
+
+def test_every_kernel_has_a_version_and_a_stage() -> None:
+    assert set(KERNEL_VERSIONS) == set(STAGE_OF)
+
+
+def test_what_exists_is_not_made_again(prepared: Prepared, tmp_path: Path) -> None:
+    folder = ArtefactFolder(tmp_path)
+    for recipe in [prepared.recipes.equilibrium("screw", 25.0), prepared.recipes.elastic_rows(6)]:
+        folder.write(recipe, {"number": 1.0})
+    plan = plan_study(prepared.recipes, folder, prepared.remaining(), verify=True)
+    # the equilibrium's parts are not wanted once it is there; the material still is, by the training sets
+    assert plan.tasks == TASKS | {"equilibria": 0, "response": TASKS["response"] - 1}
+    assert plan.present == {"equilibria": 1, "response": 1}
+
+
+def test_finished_blocks_need_nothing(prepared: Prepared) -> None:
+    def finished(block: object) -> BlockWork:
+        return BlockWork(block, estimated=True, weightings=())  # type: ignore[arg-type]
+
+    plan = plan_study(prepared.recipes, prepared.artefacts, finished, verify=True)
+    assert plan.nothing_to_do
+    assert plan.artefacts == ()
+    assert plan.points_done == 72
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_a_schedule_does_everything_once_in_any_order(plan: Plan, seed: int) -> None:
+    schedule = Schedule(plan)
+    assert run_through(schedule, random.Random(seed)) == []
+    assert dict(schedule.done) == {stage: count for stage, count in TASKS.items() if count}
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_a_lost_fit_costs_its_own_block_only(plan: Plan, seed: int) -> None:
+    schedule = Schedule(plan)
+    work = plan.blocks[7]
+    failures = run_through(schedule, random.Random(seed), failing=plan.recipes.fit(work.block).key)
+    assert [(failure.block, failure.weightings) for failure in failures] == [(work.block, ())]
+    assert schedule.done["relaxations"] == 72 - 3
+    assert schedule.failed["relaxations"] == 3
+
+
+def test_a_lost_equilibrium_costs_every_block_once(plan: Plan) -> None:
+    schedule = Schedule(plan)
+    recipe = plan.recipes.equilibrium("screw", 25.0)
+    failures = run_through(schedule, random.Random(0), failing=recipe.key)
+    assert sorted(failure.block.key for failure in failures) == sorted(work.block.key for work in plan.blocks)
+    assert schedule.done["relaxations"] == 0
+
+
+def test_a_retried_task_keeps_only_what_it_has_left(plan: Plan) -> None:
+    schedule = Schedule(plan)
+    while (task := schedule.next()) is not None and task.stage != "relaxations":
+        schedule.succeed(task)
+    assert task is not None
+    schedule.point_s = 1e-3
+    again = schedule.retry(task, task.weightings[1:])
+    assert again.weightings == task.weightings[1:]
+    assert schedule.done["relaxations"] == 1
