@@ -1,0 +1,102 @@
+"""Differences between two equilibria of one clamped cylinder (theory.md, "Geometry")."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+def bond_differences(bonds: Integers, displacement: Floats) -> Floats:
+    """Finite differences D u of a displacement over bonds.
+
+    Parameters
+    ----------
+    bonds : (m, 2) int
+        Pairs of sites, each bond once. Displacements are periodic along the line, so images need no mark.
+    displacement : (n, 3)
+        Å.
+
+    Returns
+    -------
+    (m, 3) ndarray
+        ``displacement[second] - displacement[first]``, Å.
+    """
+    return np.asarray(displacement[bonds[:, 1]] - displacement[bonds[:, 0]], dtype=float)
+
+
+def strain_norm(bonds: Integers, displacement: Floats) -> float:
+    """‖Du‖, the norm in which geometry errors are measured, per line period (theory.md, "Geometry").
+
+    Parameters
+    ----------
+    bonds : (m, 2) int
+        First and second neighbours of the perfect crystal, each bond once.
+    displacement : (n, 3)
+        Å.
+
+    Returns
+    -------
+    float
+        sqrt(Σ_bonds |D u|²), Å.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> strain_norm(np.array([[0, 1], [1, 2]]), np.array([[0.0, 0, 0], [3, 0, 0], [3, 4, 0]]))
+    5.0
+    """
+    return float(np.sqrt(np.sum(bond_differences(bonds, displacement) ** 2)))
+
+
+def strain_profile(bonds: Integers, displacement: Floats, sites: Floats, edges: Floats) -> Floats:
+    """Split ‖Du‖ by the distance from the dislocation line.
+
+    Parameters
+    ----------
+    bonds : (m, 2) int
+        As in `strain_norm`.
+    displacement : (n, 3)
+        Å.
+    sites : (n, 3)
+        Reference lattice positions, the line along z through the origin, Å.
+    edges : (k + 1,)
+        Bin edges in |ℓ|, Å; a bond belongs where the mean |ℓ| of its two ends lies.
+
+    Returns
+    -------
+    (k,) ndarray
+        sqrt of each bin's sum of |D u|², Å: the squares of all bins add to the squared norm
+        when the edges span every bond.
+    """
+    radius = np.hypot(sites[:, 0], sites[:, 1])
+    where = radius[bonds].mean(axis=1)
+    squares = np.sum(bond_differences(bonds, displacement) ** 2, axis=1)
+    sums, _ = np.histogram(where, bins=edges, weights=squares)
+    return np.asarray(np.sqrt(sums), dtype=float)
+
+
+def energy_difference(site_energies: Floats, reference_site_energies: Floats) -> float:
+    """Σ_ℓ (V_ℓ - V'_ℓ) with exact summation, eV: two totals of 1e5 atoms would lose the digits a rate needs.
+
+    Parameters
+    ----------
+    site_energies, reference_site_energies : (n,)
+        Energies of the same sites in two configurations, eV.
+
+    Returns
+    -------
+    float
+        eV per line period.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> energy_difference(np.array([1e16, 1.0]), np.array([1e16, 0.0]))
+    1.0
+    """
+    return math.fsum(np.asarray(site_energies) - np.asarray(reference_site_energies))

@@ -1,0 +1,66 @@
+"""The factorised Hessian of a reference equilibrium: made once per rank, since a factor cannot be pickled."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_matrix
+from scipy.sparse.linalg import splu
+
+from kernels.inputs import load_arrays
+
+Floats = NDArray[np.float64]
+
+# Factors are the largest thing a rank holds; a gang works through one equilibrium at a time.
+FACTORS_KEPT = 2
+
+
+class HessianFactor:
+    """Solves H x = f for a symmetric positive definite sparse H.
+
+    Parameters
+    ----------
+    matrix : csc_matrix, (N, N)
+        eV/Å².
+
+    Examples
+    --------
+    >>> from scipy.sparse import identity
+    >>> HessianFactor(csc_matrix(2.0 * identity(3))).solve(np.array([2.0, 4.0, 6.0]))
+    array([1., 2., 3.])
+    """
+
+    def __init__(self, matrix: csc_matrix) -> None:
+        # a symmetric ordering with diagonal pivots: the matrix is definite, and fill is what costs
+        self._factor: Any = splu(
+            matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+        )
+
+    def solve(self, right: Floats) -> Floats:
+        """H⁻¹ applied to an array whose elements are the N unknowns in any shape, or to the columns of (N, m)."""
+        unknowns = self._factor.shape[0]
+        columns = right if right.ndim == 2 and right.shape[0] == unknowns else right.reshape(unknowns)
+        return np.asarray(self._factor.solve(np.ascontiguousarray(columns)), dtype=float).reshape(right.shape)
+
+
+@lru_cache(maxsize=FACTORS_KEPT)
+def factor_of(equilibrium: str) -> HessianFactor:
+    """Factorise the Hessian of an equilibrium artefact, once per process.
+
+    Parameters
+    ----------
+    equilibrium : str
+        Path of the artefact (content-addressed, so its factor is kept by path).
+
+    Returns
+    -------
+    HessianFactor
+        Over the free degrees of freedom, (free site, xyz).
+    """
+    arrays = load_arrays(equilibrium)
+    unknowns = len(arrays["hessian_indptr"]) - 1
+    parts = (arrays["hessian_data"], arrays["hessian_indices"], arrays["hessian_indptr"])
+    return HessianFactor(csc_matrix(parts, shape=(unknowns, unknowns)))

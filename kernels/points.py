@@ -1,0 +1,208 @@
+"""One point of a study: relax a fitted potential from the reference equilibrium and compare the two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.ace import SharedForces, basis_of
+from kernels.cores import OTHER_MINIMUM, locate_core
+from kernels.dislocations import stroh_displacement
+from kernels.errors import energy_difference, strain_norm, strain_profile
+from kernels.factorisation import factor_of
+from kernels.inputs import load_arrays
+from kernels.relaxation import Relaxation, relax
+
+Floats = NDArray[np.float64]
+
+
+class LedForces:
+    """Forces of one potential with rank 0 in the lead: it decides what is evaluated, all ranks evaluate.
+
+    Ranks that each ran the optimiser would have to agree to the last bit on when to stop; one rank deciding
+    needs no such luck.
+
+    Parameters
+    ----------
+    shared : SharedForces
+        Holds the communicator and this rank's sites.
+    coefficients : (L,)
+        The fit, without E0.
+    placed : (n, 3)
+        ℓ + u0 of every site, Å.
+    free : (m,) int
+        Sites that move.
+    """
+
+    def __init__(
+        self, shared: SharedForces, coefficients: Floats, placed: Floats, free: NDArray[Any]
+    ) -> None:
+        self._shared, self._coefficients, self._placed, self._free = shared, coefficients, placed, free
+
+    def _positions(self, corrector: Floats) -> Floats:
+        positions = self._placed.copy()
+        positions[self._free] += corrector
+        return positions
+
+    def _evaluate(self, what: str, corrector: Floats, direction: Floats | None) -> Floats:
+        positions = self._positions(corrector)
+        if what == "forces":
+            return self._shared.forces(self._coefficients, positions)
+        if direction is None:
+            return self._shared.site_energies(self._coefficients, positions)
+        return self._shared.hessian_product(self._coefficients, positions, direction)
+
+    def _ordered(self, what: str, corrector: Floats, direction: Floats | None = None) -> Floats:
+        self._shared.comm.bcast((what, corrector, direction), root=0)
+        return self._evaluate(what, corrector, direction)
+
+    def forces(self, corrector: Floats) -> Floats:
+        """(m, 3) correctors, Å, to forces on the free sites, eV/Å."""
+        return self._ordered("forces", corrector)
+
+    def product(self, corrector: Floats, direction: Floats) -> Floats:
+        """Give the potential's Hessian at a corrector times a direction, eV/Å."""
+        return self._ordered("product", corrector, direction)
+
+    def site_energies(self, corrector: Floats) -> Floats:
+        """Energies of every site that a free one can reach, eV."""
+        return self._ordered("energies", corrector)
+
+    def follow(self) -> None:
+        """Evaluate what rank 0 asks for until it releases this rank."""
+        while (order := self._shared.comm.bcast(None, root=0)) is not None:
+            self._evaluate(*order)
+
+    def release(self) -> None:
+        """Let the other ranks go."""
+        self._shared.comm.bcast(None, root=0)
+
+
+def relax_point(
+    comm: Any,
+    *,
+    basis: Mapping[str, Any],
+    material: Mapping[str, Any],
+    dislocation: str,
+    equilibrium: str,
+    fit: str,
+    weighting: int,
+    tolerance: float,
+    most_evaluations: int,
+    radial_edges: list[float],
+) -> dict[str, Any]:
+    """Relax one fit in the clamped cylinder and measure its errors (theory.md, "Geometry").
+
+    Parameters
+    ----------
+    comm : mpi4py communicator
+        Shares the sites.
+    basis, material : mapping
+        ACE basis and reference material as plain data.
+    dislocation : str
+        Kind of dislocation.
+    equilibrium, fit : str
+        Paths of the reference equilibrium and of the block's fits.
+    weighting : int
+        Which of the block's fits.
+    tolerance : float
+        Largest force component on the free atoms at the end, eV/Å.
+    most_evaluations : int
+        Force evaluations allowed to each of the two methods.
+    radial_edges : list of float
+        Bin edges of the strain-error profile, Å.
+
+    Returns
+    -------
+    dict
+        ``status`` (relaxed, unconverged or other_minimum), ``message`` and the point's values by their names in the
+        store. None of the errors is given where the relaxation did not converge.
+    """
+    started = time.perf_counter()
+    state = load_arrays(equilibrium)
+    free = np.flatnonzero(state["free"])
+    placed = state["sites"] + state["predictor"]
+    coefficients = np.ascontiguousarray(load_arrays(fit)["coefficients"][weighting])
+    shared = SharedForces.of(comm, basis_of(basis), equilibrium)
+    led = LedForces(shared, coefficients, placed, free)
+    if comm.rank != 0:
+        led.follow()
+        return {}
+    try:
+        start = state["corrector"][free]
+        outcome = relax(
+            led.forces,
+            factor_of(equilibrium).solve,
+            start,
+            tolerance=tolerance,
+            most_evaluations=most_evaluations,
+            product=led.product,
+        )
+        values: dict[str, Any] = {
+            "newton_steps": outcome.steps,
+            "force_evaluations": outcome.evaluations,
+            "residual_force": outcome.residual,
+        }
+        if not outcome.converged:
+            status, message = "unconverged", _ending(outcome)
+        else:
+            values |= _errors(state, led, free, outcome.displacement, np.asarray(radial_edges))
+            moved = _core_shift(state, material, dislocation, free, outcome.displacement)
+            limit = OTHER_MINIMUM * float(np.linalg.norm(state["burgers"]))
+            status, message = "relaxed", ""
+            if moved > limit:
+                status = "other_minimum"
+                message = f"the core moved by {moved:.2f} Å, more than a third of the Burgers vector"
+    finally:
+        led.release()
+    return {"status": status, "message": message, **values, "wall_time": time.perf_counter() - started}
+
+
+def _ending(outcome: Relaxation) -> str:
+    return (
+        f"the relaxation ended unconverged ({outcome.outcome}) at {outcome.residual:.2e} eV/Å after "
+        f"{outcome.evaluations} evaluations"
+    )
+
+
+def _errors(
+    state: Mapping[str, NDArray[Any]], led: LedForces, free: NDArray[Any], corrector: Floats, edges: Floats
+) -> dict[str, Any]:
+    """Geometry and energy errors of a relaxed corrector against the reference's."""
+    difference = np.zeros_like(state["corrector"])
+    difference[free] = corrector - state["corrector"][free]
+    undisplaced = np.zeros_like(corrector)
+    energy = energy_difference(led.site_energies(corrector), led.site_energies(undisplaced))
+    signed = energy - float(state["energy"])
+    return {
+        "geometry_error": strain_norm(state["bonds"], difference),
+        "energy_difference": signed,
+        "energy_error": abs(signed),
+        "strain_error_profile": strain_profile(state["bonds"], difference, state["sites"], edges).tolist(),
+    }
+
+
+def _core_shift(
+    state: Mapping[str, NDArray[Any]],
+    material: Mapping[str, Any],
+    dislocation: str,
+    free: NDArray[Any],
+    corrector: Floats,
+) -> float:
+    """Distance between the relaxed core and the reference's, both located alike, Å."""
+    elastic = {name: float(material[name]) for name in ("C11", "C12", "C44", "lattice_constant")}
+
+    def predictor(points: Floats) -> Floats:
+        return stroh_displacement(dislocation, str(material["structure"]), points=points, **elastic)
+
+    relaxed = state["corrector"].copy()
+    relaxed[free] = corrector
+    here, there = (
+        locate_core(state["sites"], state["predictor"] + u, predictor, state["burgers"])
+        for u in (relaxed, state["corrector"])
+    )
+    return float(np.linalg.norm(here - there))
