@@ -1,0 +1,159 @@
+"""What a study still needs: artefacts in an order in which they can be made, blocks, and points."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from sweep.artefacts import ArtefactFolder, Recipe
+from sweep.grid import Block
+from sweep.recipes import Recipes, needs
+
+#: Stages in the order of the data's flow, with the kernels that work in each.
+STAGES: dict[str, tuple[str, ...]] = {
+    "material": ("kernels.materials:bulk_properties",),
+    "equilibria": (
+        "kernels.equilibrium:rough_equilibrium",
+        "kernels.hessian:hessian_columns",
+        "kernels.equilibrium:polish_equilibrium",
+    ),
+    "training": ("kernels.training:core_set", "kernels.training:bulk_set"),
+    "factors": ("kernels.assembly:factors",),
+    "response": ("kernels.response:response_map", "kernels.elasticity:elastic_rows"),
+    "fits": ("kernels.fitting:fit_block",),
+    "estimates": ("kernels.blocks:estimate_block",),
+    "relaxations": ("kernels.points:relax_point",),
+}
+STAGE_OF: dict[str, str] = {function: stage for stage, functions in STAGES.items() for function in functions}
+
+
+@dataclass(frozen=True)
+class BlockWork:
+    """What one block still needs.
+
+    Parameters
+    ----------
+    block
+        The block.
+    estimated
+        Whether its fits and estimates are recorded already.
+    weightings
+        Indices of the points still to be relaxed.
+    """
+
+    block: Block
+    estimated: bool
+    weightings: tuple[int, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.estimated and not self.weightings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run would do.
+
+    Parameters
+    ----------
+    recipes
+        The study's recipes.
+    blocks
+        Blocks with something left to do.
+    artefacts
+        Artefacts to be made, each after those it draws on.
+    present
+        Artefacts that those blocks draw on directly or indirectly and that exist, by stage.
+    points_total, points_done
+        Points of the grid, and those that are recorded or excluded.
+    """
+
+    recipes: Recipes
+    blocks: tuple[BlockWork, ...]
+    artefacts: tuple[Recipe, ...]
+    present: Counter[str]
+    points_total: int
+    points_done: int
+
+    @property
+    def tasks(self) -> dict[str, int]:
+        """Number of tasks to run, by stage."""
+        count = Counter(STAGE_OF[recipe.function] for recipe in self.artefacts)
+        count["estimates"] = sum(not work.estimated for work in self.blocks)
+        count["relaxations"] = sum(len(work.weightings) for work in self.blocks)
+        return {stage: count[stage] for stage in STAGES}
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether every point has its result."""
+        return not self.blocks
+
+
+def plan_study(
+    recipes: Recipes, folder: ArtefactFolder, remaining: Callable[[Block], BlockWork], *, verify: bool
+) -> Plan:
+    """Find what a study still needs, from its results back to what they are made from.
+
+    Parameters
+    ----------
+    recipes
+        The study's recipes.
+    folder
+        Where artefacts are kept.
+    remaining
+        Says what a block still needs, from the store and the journals.
+    verify
+        Check the checksums of the artefacts that exist, so that a damaged one is made anew.
+
+    Returns
+    -------
+    Plan
+        Artefacts behind finished blocks do not appear: nothing needs them.
+    """
+    works = [remaining(block) for block in recipes.grid.blocks()]
+    unfinished = tuple(work for work in works if not work.finished)
+    roots = [recipe for work in unfinished for recipe in recipes.block_inputs(work.block).values()]
+    missing, present = _demand(roots, folder, verify=verify)
+    left = sum(len(work.weightings) for work in unfinished)
+    if not recipes.relaxing:
+        per_block = sum(not weighting.excluded for weighting in recipes.grid.weightings())
+        left = per_block * sum(not work.estimated for work in unfinished)
+    return Plan(recipes, unfinished, missing, present, recipes.grid.n_points, recipes.grid.n_points - left)
+
+
+def _demand(
+    roots: Iterable[Recipe], folder: ArtefactFolder, *, verify: bool
+) -> tuple[tuple[Recipe, ...], Counter[str]]:
+    """Walk from what is wanted to what it is made from, stopping at what exists."""
+    missing: dict[str, Recipe] = {}
+    present: dict[str, str] = {}
+
+    def want(recipe: Recipe) -> None:
+        if recipe.key in missing or recipe.key in present:
+            return
+        if folder.has(recipe, verify=verify):
+            present[recipe.key] = STAGE_OF[recipe.function]
+            return
+        for needed in needs(recipe):
+            want(needed)
+        missing[recipe.key] = recipe
+
+    for root in roots:
+        want(root)
+    return tuple(missing.values()), Counter(present.values())
+
+
+def described(plan: Plan) -> Sequence[str]:
+    """Give a plan in lines for people: points, blocks, and tasks by stage with what exists already."""
+    grid = plan.recipes.grid
+    lines = [
+        f"study {plan.recipes.study.study}: {grid.n_points} points in {grid.n_blocks} blocks"
+        + (f", {grid.n_excluded} excluded (every weight zero)" if grid.n_excluded else ""),
+        f"{plan.points_done} points done, {plan.points_total - plan.points_done} to do",
+    ]
+    for stage, count in plan.tasks.items():
+        exist = plan.present[stage]
+        lines.append(f"  {stage:<12} {count:>6} to run" + (f", {exist} exist" if exist else ""))
+    return lines

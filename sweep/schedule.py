@@ -1,0 +1,228 @@
+"""Which tasks of a plan may run, given what is done; knows nothing of Dask."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sweep.artefacts import Recipe
+from sweep.grid import Block
+from sweep.plan import STAGE_OF, BlockWork, Plan
+from sweep.recipes import needs
+from sweep.worker import estimate_block, make_artefact, relax_points
+
+# Points travel together until they take about this long, so that Dask's ~10 ms a task do not count, s.
+BATCH_S = 1.0
+# Upstream stages first while they hold everything up, then whatever brings results nearest.
+URGENCY = {
+    stage: urgency
+    for urgency, stage in enumerate(
+        ("material", "equilibria", "relaxations", "estimates", "fits", "response", "factors", "training")
+    )
+}
+
+
+@dataclass(frozen=True, order=True)
+class Task:
+    """One call to a worker.
+
+    Parameters
+    ----------
+    urgency, number
+        Place in the queue.
+    stage
+        Stage it belongs to.
+    name
+        What it makes: an artefact's key, or its block's key (and weightings).
+    function, arguments
+        What the worker runs.
+    block, weightings
+        For estimates and relaxations.
+    """
+
+    urgency: int
+    number: int
+    stage: str = field(compare=False)
+    name: str = field(compare=False)
+    function: Callable[..., Any] = field(compare=False)
+    arguments: tuple[Any, ...] = field(compare=False)
+    block: Block | None = field(default=None, compare=False)
+    weightings: tuple[int, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Work that could not be done.
+
+    Parameters
+    ----------
+    block
+        The block it was for.
+    weightings
+        Its points, or none for the whole block.
+    message
+        What happened, the first line for people.
+    """
+
+    block: Block
+    weightings: tuple[int, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """How far a stage is: so much done of so much, and so much lost."""
+
+    stage: str
+    done: int
+    total: int
+    failed: int
+
+
+class Schedule:
+    """The tasks of a plan: ready, waiting for others, done, or lost.
+
+    Parameters
+    ----------
+    plan
+        What is to be done.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.totals = Counter(plan.tasks)
+        self.done: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.point_s = BATCH_S
+        self._numbers = itertools.count()
+        self._ready: list[Task] = []
+        self._waiting: dict[str, int] = {}
+        self._dependents: dict[str, list[Recipe | BlockWork]] = defaultdict(list)
+        missing = {recipe.key for recipe in plan.artefacts}
+        for recipe in plan.artefacts:
+            self._await(recipe, recipe.key, needs(recipe), missing)
+        for work in plan.blocks:
+            self._await(work, work.block.key, plan.recipes.block_inputs(work.block).values(), missing)
+
+    def next(self) -> Task | None:
+        """Take the most urgent task that may run; None where there is none."""
+        return heapq.heappop(self._ready) if self._ready else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is ready (what runs may still make more so)."""
+        return not self._ready
+
+    def event(self, stage: str) -> Event:
+        """Say how far a stage is."""
+        return Event(stage, self.done[stage], self.totals[stage], self.failed[stage])
+
+    def succeed(self, task: Task) -> None:
+        """Take note that a task is done: what waited for it may run."""
+        self.done[task.stage] += len(task.weightings) or 1
+        if task.stage == "estimates":
+            work = next(iter(self._dependents.pop(task.name + "/points", [])))
+            assert isinstance(work, BlockWork)
+            self._queue_points(work)
+        elif task.stage != "relaxations":
+            for dependent in self._dependents.pop(task.name, []):
+                self._release(dependent)
+
+    def fail(self, task: Task, message: str) -> list[Failure]:
+        """Take note that a task cannot be done, nor anything that needs it; returns what that costs."""
+        if task.block is not None:
+            self.failed[task.stage] += len(task.weightings) or 1
+            lost = [Failure(task.block, task.weightings, message)]
+            if task.stage == "estimates":
+                self._give_up_points(self._dependents.pop(task.name + "/points", []))
+            return lost
+        self.failed[task.stage] += 1
+        return list(self._lose(task.name, message))
+
+    def retry(self, task: Task, left: tuple[int, ...]) -> Task:
+        """Give a task another turn, with the points that it has left; those it finished count as done."""
+        self.done[task.stage] += len(task.weightings) - len(left)
+        arguments = (task.block, left, *task.arguments[2:]) if left else task.arguments
+        return replace(task, number=next(self._numbers), arguments=arguments, weightings=left)
+
+    def _await(
+        self, dependent: Recipe | BlockWork, name: str, needed: Iterable[Recipe], missing: set[str]
+    ) -> None:
+        waits_for = {recipe.key for recipe in needed} & missing
+        self._waiting[name] = len(waits_for)
+        for key in waits_for:
+            self._dependents[key].append(dependent)
+        if not waits_for:
+            self._enqueue(dependent)
+
+    def _release(self, dependent: Recipe | BlockWork) -> None:
+        name = dependent.key if isinstance(dependent, Recipe) else dependent.block.key
+        self._waiting[name] -= 1
+        if self._waiting[name] == 0:
+            self._enqueue(dependent)
+
+    def _enqueue(self, dependent: Recipe | BlockWork) -> None:
+        if isinstance(dependent, Recipe):
+            stage = STAGE_OF[dependent.function]
+            self._push(stage, dependent.key, make_artefact, (dependent,))
+        elif dependent.estimated:
+            self._queue_points(dependent)
+        else:
+            block = dependent.block
+            self._dependents[block.key + "/points"] = [dependent]
+            recipe = self.plan.recipes.estimates(block)
+            self._push("estimates", block.key, estimate_block, (block, recipe), block)
+
+    def _queue_points(self, work: BlockWork) -> None:
+        size = max(1, round(BATCH_S / self.point_s))
+        recipe = self.plan.recipes.relaxation(work.block)
+        for start in range(0, len(work.weightings), size):
+            chosen = work.weightings[start : start + size]
+            self._push(
+                "relaxations",
+                f"{work.block.key}/{chosen[0]}",
+                relax_points,
+                (work.block, chosen, recipe),
+                work.block,
+                chosen,
+            )
+
+    def _push(
+        self,
+        stage: str,
+        name: str,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        block: Block | None = None,
+        weightings: tuple[int, ...] = (),
+    ) -> None:
+        number = next(self._numbers)
+        heapq.heappush(
+            self._ready, Task(URGENCY[stage], number, stage, name, function, arguments, block, weightings)
+        )
+
+    def _lose(self, name: str, message: str) -> Iterator[Failure]:
+        """Everything that waited for an artefact that cannot be made, however indirectly, once each."""
+        for dependent in self._dependents.pop(name, []):
+            own = dependent.key if isinstance(dependent, Recipe) else dependent.block.key
+            if self._waiting.pop(own, None) is None:
+                continue
+            if isinstance(dependent, Recipe):
+                self.failed[STAGE_OF[dependent.function]] += 1
+                yield from self._lose(own, message)
+                continue
+            self.failed["relaxations"] += len(dependent.weightings)
+            if dependent.estimated:
+                yield Failure(dependent.block, dependent.weightings, message)
+            else:
+                self.failed["estimates"] += 1
+                yield Failure(dependent.block, (), message)
+
+    def _give_up_points(self, works: Iterable[Recipe | BlockWork]) -> None:
+        for work in works:
+            assert isinstance(work, BlockWork)
+            self.failed["relaxations"] += len(work.weightings)

@@ -1,0 +1,65 @@
+"""A finished study in one table: the medians of its errors by virial weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from rich.table import Table
+
+from sweep.variables import Status
+
+#: Column heading, and how it is read off the store.
+COLUMNS: tuple[tuple[str, Callable[[xr.Dataset], xr.DataArray]], ...] = (
+    ("force RMSE\n(core) eV/Å", lambda ds: ds["rmse_forces"].sel(config_kind="core")),
+    ("√far-field\nmismatch Å", lambda ds: ds["far_field_mismatch"] ** 0.5),
+    ("geometry\nerror Å", lambda ds: ds["geometry_error"]),
+    ("energy\nerror eV", lambda ds: ds["energy_error"]),
+)
+
+
+def medians(dataset: xr.Dataset) -> dict[float, tuple[int, tuple[float, ...]]]:
+    """Medians of the errors over everything but the virial weight.
+
+    Parameters
+    ----------
+    dataset
+        A store, as `sweep.open_store` gives it.
+
+    Returns
+    -------
+    dict
+        By virial weight: number of relaxed points, and the median of each of `COLUMNS` over the points that
+        have a value. NaN where none has.
+    """
+    relaxed = dataset["status"] == Status.relaxed
+    table = {}
+    for weight in dataset["weight_virial"].values:
+        chosen = dataset.sel(weight_virial=weight)
+        values = tuple(_median(column(chosen)) for _, column in COLUMNS)
+        table[float(weight)] = (int(relaxed.sel(weight_virial=weight).sum()), values)
+    return table
+
+
+def _median(column: xr.DataArray) -> float:
+    # not nanmedian, which warns where there is no number at all
+    numbers = column.values[np.isfinite(column.values)]
+    return float(np.median(numbers)) if numbers.size else math.nan
+
+
+def summary_table(dataset: xr.Dataset) -> Table:
+    """Give the medians as a table for a terminal."""
+    table = Table(title="medians by virial weight", title_justify="left")
+    for heading in ("virial\nweight", "points\nrelaxed", *(name for name, _ in COLUMNS)):
+        table.add_column(heading, justify="right")
+    for weight, (count, values) in medians(dataset).items():
+        table.add_row(f"{weight:g}", str(count), *(f"{value:.4g}" for value in values))
+    return table
+
+
+def status_counts(dataset: xr.Dataset) -> dict[str, int]:
+    """Count the points of each status that occurs."""
+    numbers, counts = np.unique(dataset["status"].values, return_counts=True)
+    return {Status(int(number)).name: int(count) for number, count in zip(numbers, counts, strict=True)}

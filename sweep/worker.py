@@ -1,0 +1,215 @@
+"""What runs on a Dask worker: calls into its gang, artefacts written, results journaled before they are told."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from distributed import Worker, WorkerPlugin, get_worker
+
+from sweep.artefacts import ArtefactFolder, Recipe
+from sweep.gang import Gang, GangOptions
+from sweep.grid import Block
+from sweep.journal import Journal, JournalReader, RecordIndex
+from sweep.records import Record
+
+PLUGIN = "farfield-gang"
+# Small artefacts of plain numbers that kernels take as a mapping instead of a path.
+BY_VALUE = frozenset({"material"})
+# Marks the word of a potential's commands that stands for a file, named by its contents.
+CONTENT = "sha256:"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a worker finds its inputs and leaves its results; plain data, sent to every worker.
+
+    Parameters
+    ----------
+    artefacts, journals, logs, compiled
+        Folders; the last of compiled JAX programs, one below it for each gang, since JAX does not write
+        them atomically.
+    files
+        The potential's files as LAMMPS is given them, by the hash of their contents.
+    ranks
+        MPI ranks of each worker's gang.
+    cpus
+        For each worker by its name, the CPUs of its ranks; a worker not named here takes what it is given.
+    timeout_s
+        Longest a kernel may take, s.
+    """
+
+    artefacts: Path
+    journals: Path
+    logs: Path
+    compiled: Path
+    files: Mapping[str, str]
+    ranks: int
+    cpus: Mapping[str, tuple[int, ...]]
+    timeout_s: float
+
+    def gang_options(self, name: str) -> GangOptions:
+        """How to start the gang of the worker of this name."""
+        return GangOptions(
+            ranks=self.ranks,
+            cpus=self.cpus.get(name),
+            environment={"FARFIELD_JAX_CACHE": str(self.compiled / name)},
+            log=self.logs / f"gang-{name}.log",
+        )
+
+
+class GangPlugin(WorkerPlugin):  # type: ignore[misc]
+    """Gives a Dask worker its gang, its journal and its artefacts."""
+
+    name = PLUGIN
+
+    def __init__(self, workplace: Workplace) -> None:
+        self.workplace = workplace
+
+    def setup(self, worker: Worker) -> None:
+        """Open the journal; the gang starts with its first call."""
+        # Ctrl-C reaches the whole terminal's processes: what happens to it is the driver's decision
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.label = str(worker.name)
+        self.folder = ArtefactFolder(self.workplace.artefacts)
+        self.journal = Journal.create(self.workplace.journals)
+        self.recorded = RecordIndex(JournalReader(self.workplace.journals))
+        self.gang = Gang(self.workplace.gang_options(self.label))
+
+    def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - what Dask calls it with
+        """End the gang with the worker."""
+        self.gang.close()
+        self.journal.close()
+
+    def call(self, function: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a kernel in the gang, recipes among its inputs given as the paths of their artefacts."""
+        arguments = resolved(inputs, self.folder, self.workplace.files)
+        answer = self.gang.call(function, timeout_s=self.workplace.timeout_s, **arguments)
+        return dict(answer)
+
+
+def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[str, str]) -> dict[str, Any]:
+    """Turn a recipe's inputs into a kernel's arguments.
+
+    Parameters
+    ----------
+    inputs
+        Plain data and recipes.
+    folder
+        Where the recipes' artefacts are.
+    files
+        Paths of files by the hash of their contents.
+
+    Returns
+    -------
+    dict
+        Recipes have become paths (those of `BY_VALUE` the plain values they hold), and words
+        ``sha256:…`` the paths of files with those contents.
+
+    Raises
+    ------
+    KeyError
+        If a file's contents are not among `files`.
+    """
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, Recipe):
+            return str(folder.path_of(value))
+        if isinstance(value, str):
+            return " ".join(_path_of(word, files) for word in value.split(" ")) if CONTENT in value else value
+        if isinstance(value, Mapping):
+            return {name: fill(part) for name, part in value.items()}
+        return [fill(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+    return {
+        name: plain_values(folder.read(value))
+        if name in BY_VALUE and isinstance(value, Recipe)
+        else fill(value)
+        for name, value in inputs.items()
+    }
+
+
+def _path_of(word: str, files: Mapping[str, str]) -> str:
+    return files[word] if word.startswith(CONTENT) else word
+
+
+def plain_values(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays of one number or word each as Python's own values."""
+    return {name: np.asarray(array).item() for name, array in arrays.items()}
+
+
+def _plugin() -> GangPlugin:
+    plugin = get_worker().plugins[PLUGIN]
+    assert isinstance(plugin, GangPlugin)
+    return plugin
+
+
+def make_artefact(recipe: Recipe) -> float:
+    """Make an artefact unless it exists; seconds taken.
+
+    Raises
+    ------
+    GangError
+        If the kernel failed; the gang has been replaced where that was needed.
+    """
+    here, started = _plugin(), time.perf_counter()
+    if not here.folder.has(recipe):
+        here.folder.write(recipe, here.call(recipe.function, recipe.inputs))
+    return time.perf_counter() - started
+
+
+def estimate_block(block: Block, recipe: Recipe) -> float:
+    """Record a block's fits and estimates unless they are recorded; seconds taken."""
+    here, started = _plugin(), time.perf_counter()
+    here.recorded.refresh()
+    record = here.recorded.get(block, None)
+    if record is None or record.failed:
+        values = here.call(recipe.function, recipe.inputs)
+        seconds = time.perf_counter() - started
+        statuses = tuple(values.pop("status"))
+        here.journal.append(Record(block, None, statuses, values, worker=here.label, wall_time_s=seconds))
+    return time.perf_counter() - started
+
+
+def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe) -> dict[int, str]:
+    """Relax points of one block that are not recorded yet; each is recorded before the next begins.
+
+    Parameters
+    ----------
+    block
+        Their block.
+    weightings
+        Their weightings' indices.
+    recipe
+        `kernels.points:relax_point` and its inputs but for the weighting.
+
+    Returns
+    -------
+    dict
+        Status of each point by its weighting's index.
+
+    Raises
+    ------
+    GangError
+        If a kernel failed; the points before it are recorded.
+    """
+    here = _plugin()
+    here.recorded.refresh()
+    statuses: dict[int, str] = {}
+    for weighting in weightings:
+        record = here.recorded.get(block, weighting)
+        if record is None or record.failed:
+            values = here.call(recipe.function, {**recipe.inputs, "weighting": weighting})
+            status, message = str(values.pop("status")), str(values.pop("message"))
+            seconds = float(values.pop("wall_time"))
+            record = Record(
+                block, weighting, status, values, message=message, worker=here.label, wall_time_s=seconds
+            )
+            here.journal.append(record)
+        statuses[weighting] = str(record.status)
+    return statuses
