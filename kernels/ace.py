@@ -137,6 +137,7 @@ class SharedForces:
         self.evaluations = self.sites_evaluated = 0
         self.needed: Integers = self._reached(positions, basis.cutoff + REACH_MARGIN)
         self._list(positions)
+        self._home = self.needed, self._own, self._listed_at
 
     @staticmethod
     def of(comm: Any, basis: LinearBasis, equilibrium: str) -> SharedForces:
@@ -163,8 +164,11 @@ class SharedForces:
             state = load_arrays(equilibrium)
             positions = state["sites"] + state["predictor"] + state["corrector"]
             _kept[key] = SharedForces(comm, basis, positions, float(state["period"]), state["free"])
-        _kept[key].comm = comm
-        return _kept[key]
+        shared = _kept[key]
+        # as if new: sums must not depend on which points this process relaxed before
+        shared.needed, shared._own, shared._listed_at = shared._home
+        shared.comm = comm
+        return shared
 
     def _reached(self, positions: Floats, distance: float) -> Integers:
         """Sites nearer than a distance to a free atom, and the free ones."""

@@ -19,7 +19,8 @@ Floats = NDArray[np.float64]
 
 # Every evaluation has this many sites, the last padded: one compilation serves clusters, cells and cylinders.
 SITES_PER_CHUNK = 128
-# Slots per site come in multiples of this, and a basis keeps the largest number met: growing compiles again.
+# Slots per site come in multiples of this: few shapes are compiled, and what is summed with what depends on the
+# configuration alone, not on what this process met before.
 SLOTS_STEP = 16
 
 
@@ -170,18 +171,16 @@ class LinearBasis:
         self.gamma: Floats = np.asarray(built.gamma, dtype=float)
         self.length = len(self.gamma)
         self.cutoff = float(cutoff)
-        self._slots = 0
 
     def _shaped(self, vectors: Floats, mask: NDArray[np.bool_]) -> Iterator[tuple[slice, Floats, Any]]:
         """Cut sites into chunks of one shape."""
         sites, slots = mask.shape
-        if slots > self._slots:
-            self._slots = -(-slots // SLOTS_STEP) * SLOTS_STEP
+        width = -(-slots // SLOTS_STEP) * SLOTS_STEP
         for start in range(0, sites, SITES_PER_CHUNK):
             rows = slice(start, min(start + SITES_PER_CHUNK, sites))
             count = rows.stop - rows.start
-            shaped = np.zeros((SITES_PER_CHUNK, self._slots, 3))
-            filled = np.zeros((SITES_PER_CHUNK, self._slots), dtype=bool)
+            shaped = np.zeros((SITES_PER_CHUNK, width, 3))
+            filled = np.zeros((SITES_PER_CHUNK, width), dtype=bool)
             shaped[:count, :slots], filled[:count, :slots] = vectors[rows], mask[rows]
             yield rows, shaped, filled
 

@@ -1,0 +1,271 @@
+"""Estimates and relaxations of points, against an equilibrium of the very potential that is perturbed.
+
+With a linear ACE as its own reference everything is known: the unperturbed fit has no error at all, and the
+linear-response estimates of perturbed ones must become exact as the perturbation shrinks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+from scipy.sparse import csc_matrix
+
+from kernels.ace import SharedForces, basis_of
+from kernels.assembly import factors
+from kernels.blocks import estimate_block
+from kernels.cores import OTHER_MINIMUM
+from kernels.dislocations import stroh_displacement
+from kernels.elasticity import elastic_rows
+from kernels.errors import energy_difference
+from kernels.fitting import fit_block
+from kernels.points import _core_shift, relax_point
+from kernels.relaxation import relax
+from kernels.response import response_map
+from kernels.training import bulk_set, core_set
+from tests.kernels.iron import IRON, relaxed_iron, stored
+from tests.kernels.ranks import on_ranks
+
+COMM = MPI.COMM_SELF
+BASIS = {"element": "Fe", "order": 2, "degree": 6, "cutoff": 4.5}
+RADIUS = 10.0
+EDGES = [0.0, 5.0, 1e4]
+EPSILONS = (2e-3, 1e-3, 5e-4, 0.0)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A reference equilibrium of iron, and fits to it."""
+
+    material: dict[str, Any]
+    equilibrium: str
+    fit: str
+    coefficients: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def iron(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("points")
+    relaxed = relaxed_iron(folder, RADIUS)
+    cut = {"domain_radius": 6.0, "cutoff": 4.5, "perturbation": 0.05}
+    sets = {}
+    for name, stream in (("train", 0), ("held", 9)):
+        core = core_set(
+            COMM, IRON, relaxed.material, relaxed.equilibrium, seed=[0, stream, 0], first=0, last=4, **cut
+        )
+        bulk = bulk_set(COMM, IRON, relaxed.material, [2, 2, 2], 0.01, 0.05, [0, stream, 1], 0, 4)
+        sets[name] = stored(
+            folder,
+            f"factors-{name}",
+            factors(
+                COMM,
+                basis=BASIS,
+                core=stored(folder, f"core-{name}", core),
+                bulk=stored(folder, f"bulk-{name}", bulk),
+            ),
+        )
+    rows = elastic_rows(COMM, basis=BASIS, material=relaxed.material, structure="bcc")
+    fits = fit_block(
+        COMM,
+        basis=BASIS,
+        material=relaxed.material,
+        dislocation="screw",
+        factors=sets["train"],
+        held_out=sets["held"],
+        elastic=stored(folder, "elastic", rows),
+        weightings=[[1.0, 1.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]],
+        regularisation=1e-6,
+    )
+    return Study(relaxed.material, relaxed.equilibrium, stored(folder, "fit", fits), fits["coefficients"])
+
+
+@dataclass(frozen=True)
+class OwnReference:
+    """An equilibrium whose reference is a fit, and small perturbations of that fit."""
+
+    equilibrium: str
+    fit: str
+    response: str
+
+
+@pytest.fixture(scope="module")
+def own_reference(iron: Study, tmp_path_factory: pytest.TempPathFactory) -> OwnReference:
+    folder = tmp_path_factory.mktemp("own")
+    with np.load(iron.equilibrium) as file:
+        state = dict(file)
+    free, placed = np.flatnonzero(state["free"]), state["sites"] + state["predictor"]
+    fitted = np.ascontiguousarray(iron.coefficients[0])
+    shared = SharedForces(
+        COMM, basis_of(BASIS), placed + state["corrector"], float(state["period"]), state["free"]
+    )
+
+    def positions(corrector: np.ndarray) -> np.ndarray:
+        moved = placed.copy()
+        moved[free] += corrector
+        return moved
+
+    def hessian(corrector: np.ndarray) -> np.ndarray:
+        directions = np.eye(3 * len(free)).reshape(-1, len(free), 3)
+        at = positions(corrector)
+        return np.stack([shared.hessian_product(fitted, at, d).ravel() for d in directions], axis=1)
+
+    first = hessian(state["corrector"][free])
+    found = relax(
+        lambda u: shared.forces(fitted, positions(u)),
+        lambda f: np.linalg.solve(first, f.ravel()).reshape(f.shape),
+        state["corrector"][free],
+        tolerance=1e-11,
+    )
+    assert found.converged
+    matrix = hessian(found.displacement)
+    sparse = csc_matrix(0.5 * (matrix + matrix.T))
+    corrector = np.zeros_like(placed)
+    corrector[free] = found.displacement
+    at_rest, before = (
+        shared.site_energies(fitted, positions(u)) for u in (found.displacement, 0.0 * found.displacement)
+    )
+    state |= {
+        "corrector": corrector,
+        "hessian_data": sparse.data,
+        "hessian_indices": sparse.indices,
+        "hessian_indptr": sparse.indptr,
+        "energy": np.array(energy_difference(at_rest, before)),
+    }
+    equilibrium = stored(folder, "equilibrium", state)
+    change = np.random.default_rng(0).standard_normal(len(fitted)) * np.abs(fitted)
+    coefficients = np.stack([fitted + epsilon * change for epsilon in EPSILONS])
+    fit = stored(folder, "fit", {"coefficients": coefficients, "excluded": np.zeros(len(EPSILONS), bool)})
+    response = stored(folder, "response", response_map(COMM, basis=BASIS, equilibrium=equilibrium))
+    return OwnReference(equilibrium, fit, response)
+
+
+def relaxed_point(study: Study, equilibrium: str, fit: str, weighting: int, **others: Any) -> dict[str, Any]:
+    settings = {"tolerance": 1e-10, "most_evaluations": 60, "radial_edges": EDGES} | others
+    return relax_point(
+        COMM,
+        basis=BASIS,
+        material=study.material,
+        dislocation="screw",
+        equilibrium=equilibrium,
+        fit=fit,
+        weighting=weighting,
+        **settings,
+    )
+
+
+def test_the_reference_itself_has_no_error(iron: Study, own_reference: OwnReference) -> None:
+    point = relaxed_point(iron, own_reference.equilibrium, own_reference.fit, EPSILONS.index(0.0))
+    assert point["status"] == "relaxed"
+    assert point["geometry_error"] < 1e-8
+    assert point["energy_error"] < 1e-10
+    estimate = estimate_block(COMM, fit=own_reference.fit, response=own_reference.response)
+    assert estimate["geometry_estimate"][-1] < 1e-8
+    assert abs(estimate["energy_estimate"][-1]) < 1e-10
+
+
+def test_estimates_become_exact_as_the_misfit_shrinks(iron: Study, own_reference: OwnReference) -> None:
+    estimate = estimate_block(COMM, fit=own_reference.fit, response=own_reference.response)
+    points = [relaxed_point(iron, own_reference.equilibrium, own_reference.fit, w) for w in range(3)]
+    assert [point["status"] for point in points] == ["relaxed"] * 3
+    geometry = np.array([point["geometry_error"] for point in points])
+    energy = np.array([point["energy_difference"] for point in points])
+    # what first order leaves out of the geometry is of second order, of the energy of third
+    missed = np.abs(estimate["geometry_estimate"][:3] - geometry) / geometry
+    assert missed[-1] < 0.05
+    assert missed[1] / missed[0] == pytest.approx(0.5, abs=0.15)
+    assert missed[2] / missed[1] == pytest.approx(0.5, abs=0.1)
+    left = np.abs(estimate["energy_estimate"][:3] - energy)
+    assert left[2] < 0.3 * left[1] < 0.09 * left[0]
+    assert abs(energy[2]) > 100 * left[2]
+
+
+def test_a_block_tells_its_excluded_weightings(iron: Study, own_reference: OwnReference) -> None:
+    estimate = estimate_block(COMM, fit=iron.fit, response=own_reference.response)
+    assert estimate["status"] == ["estimated", "estimated", "excluded"]
+    assert np.isnan(estimate["geometry_estimate"]).tolist() == [False, False, True]
+    assert "coefficients" not in estimate
+
+
+def test_fits_to_the_reference_are_relaxed(iron: Study) -> None:
+    point = relaxed_point(iron, iron.equilibrium, iron.fit, 0, tolerance=1e-6)
+    assert point["status"] == "relaxed"
+    assert point["residual_force"] <= 1e-6
+    assert 0.0 < point["geometry_error"] < 1.0
+    assert np.sqrt(np.sum(np.square(point["strain_error_profile"]))) == pytest.approx(point["geometry_error"])
+
+
+def test_a_point_does_not_depend_on_those_before_it(iron: Study) -> None:
+    first, other, again = (
+        relaxed_point(iron, iron.equilibrium, iron.fit, w, tolerance=1e-6) for w in (0, 1, 0)
+    )
+    for point in (first, other, again):
+        point.pop("wall_time")
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_agree_on_a_point(iron: Study, tmp_path: Path, ranks: int) -> None:
+    alone = relaxed_point(iron, iron.equilibrium, iron.fit, 0, tolerance=1e-8)
+    together = on_ranks(
+        ranks,
+        "kernels.points:relax_point",
+        tmp_path,
+        basis=BASIS,
+        material=iron.material,
+        dislocation="screw",
+        equilibrium=iron.equilibrium,
+        fit=iron.fit,
+        weighting=0,
+        tolerance=1e-8,
+        most_evaluations=60,
+        radial_edges=EDGES,
+    )
+    assert float(together["geometry_error"]) == pytest.approx(alone["geometry_error"], rel=1e-8)
+    assert float(together["energy_difference"]) == pytest.approx(alone["energy_difference"], rel=1e-6)
+    assert int(together["force_evaluations"]) == alone["force_evaluations"]
+
+
+def test_what_does_not_converge_gives_no_errors(iron: Study) -> None:
+    point = relaxed_point(iron, iron.equilibrium, iron.fit, 0, tolerance=1e-6, most_evaluations=2)
+    assert point["status"] == "unconverged"
+    assert "out of evaluations" in point["message"]
+    assert "geometry_error" not in point
+    assert point["residual_force"] > 1e-6
+
+
+def test_newton_krylov_relaxes_a_point_whose_chord_is_wrong(iron: Study, tmp_path: Path) -> None:
+    """With a Hessian ten thousand times too stiff the chord creeps; the second method needs it only as a scale."""
+    with np.load(iron.equilibrium) as file:
+        state = dict(file)
+    stiff = stored(tmp_path, "stiff", state | {"hessian_data": 1e4 * state["hessian_data"]})
+    right = relaxed_point(iron, iron.equilibrium, iron.fit, 0, tolerance=1e-8)
+    point = relaxed_point(iron, stiff, iron.fit, 0, tolerance=1e-8, most_evaluations=4)
+    assert point["status"] == "unconverged", "four evaluations cannot do for either"
+    point = relaxed_point(iron, stiff, iron.fit, 0, tolerance=1e-8, most_evaluations=60)
+    assert point["status"] == "relaxed"
+    assert point["force_evaluations"] > 13, "the chord's patience must have run out first"
+    assert point["geometry_error"] == pytest.approx(right["geometry_error"], rel=1e-5)
+
+
+def test_a_core_that_moved_is_seen(iron: Study) -> None:
+    with np.load(iron.equilibrium) as file:
+        state = dict(file)
+    free = np.flatnonzero(state["free"])
+    elastic = {name: iron.material[name] for name in ("C11", "C12", "C44", "lattice_constant")}
+
+    def moved_by(line: np.ndarray) -> float:
+        shifted = stroh_displacement("screw", "bcc", points=state["sites"] - [*line, 0.0], **elastic)
+        there = stroh_displacement("screw", "bcc", points=state["sites"], **elastic)
+        corrector = (state["corrector"] + shifted - there)[free]
+        return _core_shift(state, iron.material, "screw", free, corrector)
+
+    burgers = float(np.linalg.norm(state["burgers"]))
+    glide = np.array([np.sqrt(6.0) / 3.0 * iron.material["lattice_constant"], 0.0])
+    assert moved_by(0.0 * glide) == pytest.approx(0.0, abs=1e-6)
+    assert moved_by(0.05 * glide) < OTHER_MINIMUM * burgers
+    assert moved_by(glide) > OTHER_MINIMUM * burgers
