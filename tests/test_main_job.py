@@ -36,6 +36,13 @@ axes:
   weight_virial: [0.0, 1.0]
 """
 POINTS, EXCLUDED = 32, 4
+SMALLER = (
+    STUDY.replace("weight_energy: [0.0, 1.0]", "weight_energy: [1.0]")
+    .replace("weight_forces: [0.0, 1.0]", "weight_forces: [1.0]")
+    .replace("domain_radius: [5.0, 7.0]", "domain_radius: [7.0]")
+    .replace("n_train: [2, 4]", "n_train: [4]")
+    .replace("degree: [8]", "degree: [6]")
+)
 UNEQUAL = {"wall_time"}
 SWEEP = [sys.executable, "-m", "sweep.cli"]
 
@@ -211,6 +218,40 @@ def test_a_killed_run_goes_on_where_it_was(finished: Path, dataset: xr.Dataset, 
     resumed = sweep.open_store(store).load()
     for name in set(dataset.data_vars) - UNEQUAL:
         np.testing.assert_array_equal(resumed[name].values, dataset[name].values, err_msg=str(name))
+
+
+def test_what_cannot_be_made_fails_alone(tmp_path: Path) -> None:
+    """No atom lies within 0.1 Å of the line, which only the training kernel can know."""
+    study = write_study(tmp_path)
+    study.write_text(SMALLER.replace("domain_radius: [7.0]", "domain_radius: [0.1, 7.0]"))
+    status, output, errors = run(study)
+    assert status == 1, errors
+    assert "Traceback" not in output + errors
+    assert "2 failed" in output
+    dataset = sweep.open_store(tmp_path / "small-iron.zarr")
+    assert bool((dataset["status"].sel(domain_radius=0.1) == Status.failed).all())
+    assert bool((dataset["status"].sel(domain_radius=7.0) == Status.relaxed).all())
+    before = recorded(tmp_path / "small-iron.zarr")
+    assert run(study)[0] == 1
+    assert recorded(tmp_path / "small-iron.zarr") == before, "a failure is final until --retry-failed"
+    assert run(study, "--retry-failed")[0] == 1
+    again = recorded(tmp_path / "small-iron.zarr")
+    assert {key for key in again if again[key] > before[key]} == {key for key in before if "=0.1," in key[0]}
+
+
+def test_two_ranks_give_the_same_store(tmp_path: Path) -> None:
+    stores = []
+    for ranks in ("1", "2"):
+        folder = tmp_path / ranks
+        folder.mkdir()
+        study = write_study(folder)
+        study.write_text(SMALLER)
+        status, _, errors = run(study, "--workers", "1", "--ranks", ranks)
+        assert status == 0, errors
+        stores.append(sweep.open_store(folder / "small-iron.zarr").load())
+    for name in set(stores[0].data_vars) - UNEQUAL - {"residual_force", "condition"}:
+        one, two = (store[name].values.astype(float) for store in stores)
+        np.testing.assert_allclose(one, two, rtol=1e-8, atol=1e-8, err_msg=str(name))
 
 
 @pytest.mark.parametrize(
