@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sweep.plan import described
-from sweep.run import RefusedError, forecast, run_study
-
+# Dask, xarray and all that works on a study are imported by the command that needs them, so that Ctrl-C during their
+# seconds of loading ends quietly, and --help answers at once.
 REFUSED, INTERRUPTED = 2, 130
 
 application = typer.Typer(
@@ -40,6 +39,9 @@ def sweep() -> None:
 @application.command()
 def plan(study: StudyFile, store: StorePath = None, artefacts: ArtefactPath = None) -> None:
     """Say what a run would do: points, blocks, tasks by stage, and what exists already."""
+    from sweep.plan import described
+    from sweep.run import forecast
+
     console = Console(soft_wrap=True, highlight=False)
     for line in described(forecast(study, store=store, artefacts=artefacts)):
         console.print(line, markup=False)
@@ -65,6 +67,8 @@ def run(
     ] = False,
 ) -> None:
     """Run a study, or what is left of it: running again is resuming."""
+    from sweep.run import run_study
+
     status = run_study(
         study,
         store=store,
@@ -78,14 +82,22 @@ def run(
 
 
 def main() -> None:
-    """Run the command: exit status 0 done, 1 done with failed points, 2 bad input, 130 interrupted."""
+    """Run the command.
+
+    Exit status: 0 done, 1 done with failed points, 2 bad input (nothing written), 3 stopped by the machine, 130
+    interrupted; after the last two, running again goes on.
+    """
     try:
         application()
-    except RefusedError as refusal:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"sweep: {refusal}", markup=False)
-        raise SystemExit(REFUSED) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+    except ValueError as error:
+        from sweep.run import RefusedError
+
+        if not isinstance(error, RefusedError):
+            raise
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"sweep: {error}", markup=False)
+        raise SystemExit(REFUSED) from None
 
 
 if __name__ == "__main__":

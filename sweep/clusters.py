@@ -20,6 +20,9 @@ CONFIGURATION = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
+    # the dashboard and its numbers would be plain HTTP, open to every user of the host
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     "distributed.admin.large-graph-warning-threshold": "100 MB",
 }
 
@@ -72,7 +75,8 @@ class Resources:
         """
         cpus = tuple(sorted(os.sched_getaffinity(0))) if available is None else available
         if ranks < 1 or (workers is not None and workers < 1):
-            raise ResourcesError(f"--workers {workers} --ranks {ranks}: give at least one of each")
+            asked = f"--ranks {ranks}" if ranks < 1 else f"--workers {workers}"
+            raise ResourcesError(f"{asked}: give at least one")
         if workers is None:
             workers = max(1, len(cpus) // ranks)
         if workers * ranks > len(cpus):
@@ -109,7 +113,7 @@ def local_workers(resources: Resources, scratch: Path) -> Iterator[Client]:
             host="127.0.0.1",
             protocol="tls://",
             security=Security.temporary(),
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=50,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import queue
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from distributed import Client, Future
+from distributed.scheduler import KilledWorker
 
+from sweep.gang import GangError
 from sweep.grid import Block
-from sweep.plan import STAGES, Plan
+from sweep.plan import Plan
 from sweep.schedule import Event, Failure, Schedule, Task
+from sweep.worker import estimate_block, make_artefact, relax_points
 
 # Tasks a worker has at hand: one to work on and one to go on with at once.
 WINDOW_PER_WORKER = 2
@@ -20,6 +24,8 @@ WINDOW_PER_WORKER = 2
 ATTEMPTS = 2
 # How long the driver waits for news before it looks at the clock, s.
 LOOK_S = 0.25
+# Longest wait for what a task that has ended says, s: its worker may have died in between.
+ANSWER_S = 30.0
 # Without any worker for this long, none is coming back: a nanny restarts one within seconds, s.
 WITHOUT_WORKERS_S = 60.0
 
@@ -44,9 +50,11 @@ class Engine:
     left_of
         Of a task's points, those that are not recorded yet.
     watch
-        Called with an `Event` for each task that ends.
+        Called with an `Event` for each stage that got further.
     idle
         Called now and then, between tasks: the driver's own work.
+    stopping
+        Says whether to let what runs end, and begin nothing more.
     """
 
     def __init__(
@@ -59,6 +67,7 @@ class Engine:
         left_of: Callable[[Block, tuple[int, ...]], tuple[int, ...]],
         watch: Callable[[Event], None],
         idle: Callable[[], None],
+        stopping: Callable[[], bool],
     ) -> None:
         self.client = client
         self.window = WINDOW_PER_WORKER * workers
@@ -67,12 +76,16 @@ class Engine:
         self.left_of = left_of
         self.watch = watch
         self.idle = idle
+        self.stopping = stopping
         self._running: dict[str, tuple[Future, Task, float]] = {}
         self._attempts: Counter[str] = Counter()
+        self._suspects: deque[Task] = deque()
+        self._alone = False
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._last_worker = time.monotonic()
+        self._told: dict[str, Event] = {}
 
-    def run(self, stopping: Callable[[], bool]) -> bool:
+    def run(self) -> bool:
         """Run until everything is done or given up, or until `stopping` says so and what runs has ended.
 
         Returns
@@ -87,10 +100,10 @@ class Engine:
         """
         self._last_worker = time.monotonic()
         while True:
-            if not stopping():
+            if not self.stopping():
                 self._fill()
             if not self._running:
-                return self.schedule.finished
+                return self.schedule.finished and not self._suspects
             with suppress(queue.Empty):
                 self._end(self._ended.get(timeout=LOOK_S))
             self._check_workers()
@@ -107,32 +120,43 @@ class Engine:
             )
 
     def _fill(self) -> None:
+        """Keep the workers busy; a task under suspicion of killing them runs alone."""
+        if self._alone and self._running:
+            return
+        self._alone = bool(self._suspects)
+        if self._suspects:
+            if not self._running:
+                self._submit(self._suspects.popleft())
+            return
         while len(self._running) < self.window and (task := self.schedule.next()) is not None:
             self._submit(task)
 
     def _submit(self, task: Task) -> None:
-        self._attempts[task.name] += 1
+        function, arguments = _work_of(task)
         # A number of its own: Dask would otherwise answer with the failure it remembers of the first attempt.
         key = f"{task.stage}-{task.number}"
-        future = self.client.submit(task.function, *task.arguments, key=key, pure=False, retries=0)
+        future = self.client.submit(function, *arguments, key=key, pure=False, retries=0)
         self._running[key] = (future, task, time.monotonic())
         future.add_done_callback(lambda ended: self._ended.put(ended.key))
 
     def _end(self, key: str) -> None:
         future, task, submitted = self._running.pop(key)
-        error = (
-            future.exception() if future.status != "cancelled" else RuntimeError("cancelled by the scheduler")
-        )
+        try:
+            answer, error = future.result(timeout=ANSWER_S), None
+        except Exception as raised:  # noqa: BLE001 - whatever a task ended with is dealt with below
+            answer, error = None, raised
+        future.release()
         if error is None:
             if task.stage == "relaxations":
                 self._learn_pace(task, time.monotonic() - submitted)
-            self.schedule.succeed(task)
+            self.schedule.succeed(task, answer if task.stage == "estimates" else ())
         else:
             self._failed(task, error)
-        future.release()
-        # an artefact that cannot be made costs stages further down, too
-        for stage in (task.stage,) if error is None else self.schedule.totals:
-            self.watch(self.schedule.event(stage))
+        for stage in self.schedule.totals:
+            event = self.schedule.event(stage)
+            if self._told.get(stage, Event(stage, 0, event.total, 0)) != event:
+                self._told[stage] = event
+                self.watch(event)
 
     def _learn_pace(self, task: Task, seconds: float) -> None:
         # a task waits for its turn in the window, so its own share of the time is at most this
@@ -144,25 +168,37 @@ class Engine:
         if task.weightings and not left:
             self.schedule.succeed(task)
             return
-        if self._attempts[task.name] < ATTEMPTS:
-            self._submit(self.schedule.retry(task, left))
+        again = self.schedule.retry(task, left)
+        worker_died = isinstance(error, (KilledWorker, TimeoutError)) and not isinstance(error, GangError)
+        if worker_died and not self._alone:
+            # Dask blames every task that a dead worker had at hand: alone, a task can only have itself to blame
+            self._suspects.append(again)
             return
-        for failure in self._given_up(task, left, str(error) or type(error).__name__):
+        self._attempts[task.name] += 1
+        if self._attempts[task.name] < ATTEMPTS:
+            self._suspects.append(again) if self._alone else self._submit_unless_stopping(again)
+            return
+        message = str(error) or type(error).__name__
+        if len(left) > 1:
+            failure, rest = self.schedule.give_up_first(again, left, message)
+            self._attempts[task.name] = 0
+            self.record_failure(failure)
+            self._submit_unless_stopping(rest)
+            return
+        for failure in self.schedule.fail(again, message):
             self.record_failure(failure)
 
-    def _given_up(self, task: Task, left: tuple[int, ...], message: str) -> list[Failure]:
-        """Give up the first of the points left, which failed twice; those behind it have not had their turn."""
-        if len(left) <= 1:
-            return self.schedule.fail(self.schedule.retry(task, left) if left else task, message)
-        failed, rest = left[:1], left[1:]
-        again = self.schedule.retry(task, rest)
-        self._attempts[task.name] = 0
-        self._submit(again)
-        self.schedule.failed[task.stage] += 1
-        assert task.block is not None
-        return [Failure(task.block, failed, message)]
+    def _submit_unless_stopping(self, task: Task) -> None:
+        if self.stopping():
+            self._suspects.append(task)
+        else:
+            self._submit(task)
 
 
-def stages_with_work(plan: Plan) -> list[str]:
-    """Give the stages in which a plan has tasks, in the order of the data's flow."""
-    return [stage for stage in STAGES if plan.tasks[stage]]
+def _work_of(task: Task) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Say what a worker runs for a task."""
+    if task.block is None:
+        return make_artefact, (task.recipe,)
+    if task.stage == "estimates":
+        return estimate_block, (task.block, task.recipe)
+    return relax_points, (task.block, task.weightings, task.recipe)

@@ -36,20 +36,20 @@ class BlockWork:
     ----------
     block
         The block.
-    estimated
-        Whether its fits and estimates are recorded already.
+    recorded
+        Whether its fits and estimates are recorded already, or that they failed.
     weightings
         Indices of the points still to be relaxed.
     """
 
     block: Block
-    estimated: bool
+    recorded: bool
     weightings: tuple[int, ...]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        return self.estimated and not self.weightings
+        return self.recorded and not self.weightings
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class Plan:
         Artefacts that those blocks draw on directly or indirectly and that exist, by stage.
     points_total, points_done
         Points of the grid, and those that are recorded or excluded.
+    points_failed
+        Points that are recorded as failed.
     """
 
     recipes: Recipes
@@ -76,12 +78,13 @@ class Plan:
     present: Counter[str]
     points_total: int
     points_done: int
+    points_failed: int = 0
 
     @property
     def tasks(self) -> dict[str, int]:
         """Number of tasks to run, by stage."""
         count = Counter(STAGE_OF[recipe.function] for recipe in self.artefacts)
-        count["estimates"] = sum(not work.estimated for work in self.blocks)
+        count["estimates"] = sum(not work.recorded for work in self.blocks)
         count["relaxations"] = sum(len(work.weightings) for work in self.blocks)
         return {stage: count[stage] for stage in STAGES}
 
@@ -92,7 +95,12 @@ class Plan:
 
 
 def plan_study(
-    recipes: Recipes, folder: ArtefactFolder, remaining: Callable[[Block], BlockWork], *, verify: bool
+    recipes: Recipes,
+    folder: ArtefactFolder,
+    remaining: Callable[[Block], BlockWork],
+    *,
+    verify: bool,
+    points_failed: int = 0,
 ) -> Plan:
     """Find what a study still needs, from its results back to what they are made from.
 
@@ -106,6 +114,8 @@ def plan_study(
         Says what a block still needs, from the store and the journals.
     verify
         Check the checksums of the artefacts that exist, so that a damaged one is made anew.
+    points_failed
+        How many points are recorded as failed, to be told.
 
     Returns
     -------
@@ -119,8 +129,16 @@ def plan_study(
     left = sum(len(work.weightings) for work in unfinished)
     if not recipes.relaxing:
         per_block = sum(not weighting.excluded for weighting in recipes.grid.weightings())
-        left = per_block * sum(not work.estimated for work in unfinished)
-    return Plan(recipes, unfinished, missing, present, recipes.grid.n_points, recipes.grid.n_points - left)
+        left = per_block * sum(not work.recorded for work in unfinished)
+    return Plan(
+        recipes,
+        unfinished,
+        missing,
+        present,
+        recipes.grid.n_points,
+        recipes.grid.n_points - left,
+        points_failed,
+    )
 
 
 def _demand(
@@ -145,13 +163,19 @@ def _demand(
     return tuple(missing.values()), Counter(present.values())
 
 
+def stages_with_work(plan: Plan) -> list[str]:
+    """Give the stages in which a plan has tasks, in the order of the data's flow."""
+    return [stage for stage in STAGES if plan.tasks[stage]]
+
+
 def described(plan: Plan) -> Sequence[str]:
     """Give a plan in lines for people: points, blocks, and tasks by stage with what exists already."""
     grid = plan.recipes.grid
     lines = [
         f"study {plan.recipes.study.study}: {grid.n_points} points in {grid.n_blocks} blocks"
         + (f", {grid.n_excluded} excluded (every weight zero)" if grid.n_excluded else ""),
-        f"{plan.points_done} points done, {plan.points_total - plan.points_done} to do",
+        f"{plan.points_done} points done, {plan.points_total - plan.points_done} to do"
+        + (f"; {plan.points_failed} of those done failed (--retry-failed)" if plan.points_failed else ""),
     ]
     for stage, count in plan.tasks.items():
         exist = plan.present[stage]

@@ -7,22 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sweep.artefacts import ArtefactFolder
-from sweep.fingerprint import differences, fingerprint, installed_packages
+from sweep.fingerprint import fingerprint, installed_packages
 from sweep.grid import Grid, grid_of
+from sweep.identity import Identity
 from sweep.plan import Plan, plan_study
 from sweep.recipes import KERNEL_VERSIONS, Recipes
 from sweep.remaining import Remaining
-from sweep.store import open_store, stored_fingerprint
 from sweep.study import Study, load_study
 from sweep.study.availability import check_available
 from sweep.study.potentials import ResolvedReference, find_potential_files
-
-
-class StudyChangedError(ValueError):
-    """A study that is no longer the one its store was made for."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +37,14 @@ class Folders:
     @classmethod
     def of(cls, study: Study, store: Path | None, artefacts: Path | None) -> Folders:
         """Name the folders: by default ``<study>.zarr`` in the current folder, artefacts in its run folder."""
-        chosen = Path(f"{study.study}.zarr") if store is None else store
-        chosen = chosen.absolute()
+        # resolved, so that a link and what it points to have one run folder and one lock
+        chosen = (Path(f"{study.study}.zarr") if store is None else store).resolve()
+        if not chosen.name:
+            raise study.refusal(
+                f"--store {store} is no name for a store; give one such as {study.study}.zarr"
+            )
         run = chosen.with_name(chosen.name + ".run")
-        return cls(chosen, run / "artefacts" if artefacts is None else artefacts.absolute())
+        return cls(chosen, run / "artefacts" if artefacts is None else artefacts.resolve())
 
     @property
     def run(self) -> Path:
@@ -107,6 +105,11 @@ class Prepared:
         """What the study's numbers depend on."""
         return fingerprint(self.study, self.reference, KERNEL_VERSIONS, installed_packages())
 
+    @property
+    def identity(self) -> Identity:
+        """Which study this is: what its numbers and their places depend on."""
+        return Identity.of(self.fingerprint, self.grid)
+
     def remaining(self, *, retry_failed: bool = False) -> Remaining:
         """Give what the store and the journals lack."""
         return Remaining(
@@ -119,7 +122,9 @@ class Prepared:
 
     def plan(self, remaining: Remaining, *, verify: bool) -> Plan:
         """Give what is left to do."""
-        return plan_study(self.recipes, self.artefacts, remaining, verify=verify)
+        return plan_study(
+            self.recipes, self.artefacts, remaining, verify=verify, points_failed=remaining.failed
+        )
 
 
 def prepare(path: Path, store: Path | None, artefacts: Path | None) -> Prepared:
@@ -146,52 +151,3 @@ def prepare(path: Path, store: Path | None, artefacts: Path | None) -> Prepared:
     return Prepared(
         study, grid, reference, Recipes(study, grid, reference), Folders.of(study, store, artefacts)
     )
-
-
-def check_unchanged(prepared: Prepared, *, accept_versions: bool) -> None:
-    """Compare a study with the store it is to go on with.
-
-    Parameters
-    ----------
-    prepared
-        The study; its store exists.
-    accept_versions
-        Let packages differ.
-
-    Raises
-    ------
-    StudyChangedError
-        If anything that changes numbers differs, or the axes do; the message names it with both values.
-    StoreError
-        If the store is none of ours.
-    """
-    store = prepared.folders.store
-    changed = differences(stored_fingerprint(store), prepared.fingerprint)
-    versions = [field for field in changed if field.startswith("packages.")]
-    others = [field for field in changed if field not in versions]
-    if others:
-        raise StudyChangedError(
-            f"{store} was made for another study: {'; '.join(others)}. Undo the change, or name another store "
-            "with --store; artefacts that still hold are found with --artefacts"
-        )
-    if versions and not accept_versions:
-        raise StudyChangedError(
-            f"{store} was made with other packages: {'; '.join(versions)}. Install those again, or go on "
-            "with --accept-versions"
-        )
-    dataset = open_store(store)
-    for axis in prepared.grid.axes:
-        stored = dataset[axis.name].values.tolist()
-        if not _same_labels(stored, list(axis.values)):
-            raise StudyChangedError(
-                f"{store} has {axis.name} {stored}, the study {list(axis.values)}: this version cannot change the "
-                "axes of a store; name another with --store, and the same --artefacts so that nothing is made twice"
-            )
-
-
-def _same_labels(stored: list[Any], wanted: list[Any]) -> bool:
-    if len(stored) != len(wanted):
-        return False
-    if any(isinstance(label, str) for label in (*stored, *wanted)):
-        return stored == wanted
-    return bool(np.array_equal(np.asarray(stored, float), np.asarray(wanted, float)))

@@ -17,8 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from sweep.engine import stages_with_work
-from sweep.plan import Plan
+from sweep.plan import Plan, stages_with_work
 from sweep.schedule import Event
 
 # Where there is no terminal, a stage speaks at its end and at most this often, s.
@@ -42,6 +41,7 @@ class RunProgress:
         self._started = time.monotonic()
         self._spoken = self._started
         self._first: dict[str, tuple[float, int]] = {}
+        self._over: set[str] = set()
         self._bars: dict[str, TaskID] = {}
         self._progress = Progress(
             TextColumn("{task.description:<12}"),
@@ -83,8 +83,10 @@ class RunProgress:
     def _speak(self, event: Event) -> None:
         now, over = time.monotonic(), event.done + event.failed
         began, before = self._first.setdefault(event.stage, (now, over))
-        if over < event.total and now - self._spoken < QUIET_S:
+        if event.stage in self._over or (over < event.total and now - self._spoken < QUIET_S):
             return
+        if over >= event.total:
+            self._over.add(event.stage)
         self._spoken = now
         parts = [f"{event.stage}: {event.done}/{event.total}", f"{now - self._started:.0f} s"]
         if event.stage == "relaxations" and before < over < event.total:

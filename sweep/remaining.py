@@ -9,10 +9,9 @@ import numpy as np
 from sweep.grid import Block, Grid
 from sweep.journal import JournalReader, RecordIndex
 from sweep.plan import BlockWork
-from sweep.store import read_status
-from sweep.variables import Status
-
-_UNFINISHED = (Status.pending, Status.estimated)
+from sweep.records import Record
+from sweep.store import read_status, read_status_source
+from sweep.variables import Status, StatusSource
 
 
 class Remaining:
@@ -30,31 +29,46 @@ class Remaining:
         Whether points are to be relaxed; otherwise a block is finished once it is estimated.
     retry_failed
         Take what is recorded as failed for not yet done.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read.
+    JournalError
+        If a journal was written by a newer version.
     """
 
     def __init__(
         self, grid: Grid, store: Path, journals: Path, *, relaxing: bool, retry_failed: bool = False
     ) -> None:
         self._grid, self._relaxing, self._retry_failed = grid, relaxing, retry_failed
-        self._status = read_status(store) if store.exists() else None
-        self._relaxable = tuple(
-            index for index, weighting in enumerate(grid.weightings()) if not weighting.excluded
-        )
+        self._fits = np.array([not weighting.excluded for weighting in grid.weightings()])
+        self._status = np.full(grid.shape, Status.pending, dtype=np.uint8)
+        self._source = np.full(grid.shape, StatusSource.none, dtype=np.uint8)
+        if store.exists():
+            self._status, self._source = read_status(store), read_status_source(store)
         self.index = RecordIndex(JournalReader(journals))
         self.index.refresh()
+        # blocks first: what a point's own record says counts for more
+        for record in sorted(self.index.records, key=lambda record: record.weighting_index is not None):
+            self._take(record)
 
     def __call__(self, block: Block) -> BlockWork:
         """Say what is left of a block."""
-        stored = self._stored(block)
-        record = self.index.get(block, None)
-        if record is not None and record.failed:
-            if not self._retry_failed:
-                return BlockWork(block, estimated=True, weightings=())
-            record = None
-        estimated = record is not None or bool(np.any((stored != Status.pending) & (stored != Status.failed)))
-        left = self.left_of(block, self._relaxable) if self._relaxing else ()
-        unfinished = (*_UNFINISHED, Status.failed) if self._retry_failed else _UNFINISHED
-        return BlockWork(block, estimated, tuple(w for w in left if stored[w] in unfinished))
+        status, source = (array[self._fits] for array in self._of(block))
+        pending = bool((status == Status.pending).all())
+        lost = bool(((status == Status.failed) & (source == StatusSource.block)).all())
+        if pending or (lost and self._retry_failed):
+            return BlockWork(block, recorded=False, weightings=self._where(np.ones_like(status, dtype=bool)))
+        unfinished = status == Status.estimated
+        if self._retry_failed:
+            unfinished |= (status == Status.failed) & (source == StatusSource.point)
+        return BlockWork(block, recorded=True, weightings=self._where(unfinished))
+
+    @property
+    def failed(self) -> int:
+        """How many points are recorded as failed."""
+        return int((self._status == Status.failed).sum())
 
     def left_of(self, block: Block, weightings: tuple[int, ...]) -> tuple[int, ...]:
         """Of some points of a block, those that no journal has a result of (as last refreshed)."""
@@ -64,7 +78,25 @@ class Remaining:
         record = self.index.get(block, weighting)
         return record is not None and not (record.failed and self._retry_failed)
 
-    def _stored(self, block: Block) -> np.ndarray:
-        if self._status is None:
-            return np.full(len(self._grid.weightings()), Status.pending)
-        return np.asarray(self._status[self._grid.index(block)]).reshape(-1)
+    def _where(self, chosen: np.ndarray) -> tuple[int, ...]:
+        """Weightings of the chosen fits; none where nothing is relaxed."""
+        return tuple(np.flatnonzero(self._fits)[chosen].tolist()) if self._relaxing else ()
+
+    def _of(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Give views of a block's statuses and of where they come from, by weighting."""
+        place = self._grid.index(block)
+        return self._status[place].reshape(-1), self._source[place].reshape(-1)
+
+    def _take(self, record: Record) -> None:
+        """Take in a record that the store may not have yet."""
+        status, source = self._of(record.block)
+        if record.weighting_index is not None:
+            status[record.weighting_index] = Status[record.statuses[0]]
+            source[record.weighting_index] = StatusSource.point
+            return
+        words = record.statuses if len(record.statuses) > 1 else record.statuses * len(status)
+        open_to_it = source != StatusSource.point
+        if record.failed:
+            open_to_it &= np.isin(status, [Status.pending, Status.failed])
+        status[open_to_it] = np.array([Status[word] for word in words], dtype=np.uint8)[open_to_it]
+        source[open_to_it] = StatusSource.block

@@ -5,42 +5,58 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import zarr
 from rich.console import Console
 
 from sweep.artefacts import RecipeError
 from sweep.clusters import Resources, ResourcesError, local_workers
+from sweep.compaction import Compaction, failure_records
 from sweep.engine import Engine, WorkersLostError
 from sweep.gang import Gang, GangError, GangOptions, KernelError
-from sweep.grid import Block
-from sweep.journal import Journal
+from sweep.identity import Identity, StudyChangedError
+from sweep.journal import Journal, JournalError
 from sweep.lock import StoreLockedError, driver_lock
 from sweep.plan import Plan
-from sweep.prepared import Prepared, StudyChangedError, check_unchanged, prepare
+from sweep.prepared import Prepared, prepare
 from sweep.progress import RunProgress
 from sweep.recipes import RADIAL_EDGES
-from sweep.records import Record
 from sweep.remaining import Remaining
 from sweep.schedule import Failure
-from sweep.store import create_store, open_store, write_records
-from sweep.store.configurations import configuration_path, write_configuration
-from sweep.store.errors import StoreError
+from sweep.store import (
+    StoreError,
+    accept_packages,
+    configuration_path,
+    create_store,
+    open_store,
+    write_configuration,
+)
 from sweep.study import StudyError
 from sweep.summary import status_counts, summary_table
 from sweep.variables import Status
 from sweep.worker import GangPlugin, Workplace, resolved
 
-DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130
-# What workers have journaled enters the store this often, s; a killed driver loses nothing, it is merged next time.
-COMPACTION_S = 5.0
+DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 # Longest a kernel may take before its gang is replaced, s: a hang must end, a large equilibrium must not.
 KERNEL_LIMIT_S = 3600.0
 TRIAL_LIMIT_S = 300.0
 
-_REFUSALS = (StudyError, StudyChangedError, StoreError, StoreLockedError, ResourcesError, RecipeError)
+_REFUSALS = (
+    StudyError,
+    StudyChangedError,
+    StoreError,
+    StoreLockedError,
+    ResourcesError,
+    RecipeError,
+    JournalError,
+    OSError,
+)
+# What a machine may do to a run that has begun: a full disk, a folder that went away, no worker left.
+_STOPS = (OSError, StoreError, JournalError, WorkersLostError, TimeoutError)
 
 
 class RefusedError(ValueError):
@@ -57,8 +73,7 @@ def forecast(study: Path, *, store: Path | None, artefacts: Path | None) -> Plan
     """
     try:
         prepared = prepare(study, store, artefacts)
-        if prepared.folders.store.exists():
-            check_unchanged(prepared, accept_versions=True)
+        _check_unchanged(prepared, accept_versions=True)
         return prepared.plan(prepared.remaining(), verify=False)
     except _REFUSALS as error:
         raise RefusedError(str(error)) from error
@@ -89,7 +104,7 @@ def run_study(
     artefacts
         Folder of artefacts; by default in the run folder beside the store.
     accept_versions
-        Go on although numerical packages have changed since the store was made.
+        Go on although numerical packages have changed since the store was made, and record that.
     retry_failed
         Try points again that are recorded as failed.
     output, progress
@@ -98,7 +113,8 @@ def run_study(
     Returns
     -------
     int
-        Exit status: 0 done, 1 done with failed points, 130 interrupted (and resumable).
+        Exit status: 0 done, 1 done with failed points, 3 stopped by the machine (a full disk, no worker left),
+        130 interrupted; after the last two, running again goes on.
 
     Raises
     ------
@@ -107,22 +123,42 @@ def run_study(
     """
     output = output or Console(soft_wrap=True, highlight=False)
     progress = progress or Console(stderr=True, highlight=False)
-    try:
-        resources = Resources.of(workers, ranks)
-        prepared = prepare(study, store, artefacts)
-        if prepared.folders.store.exists():
-            check_unchanged(prepared, accept_versions=accept_versions)
-        material = _tried_material(prepared)
-        with driver_lock(prepared.folders.run):
+    with ExitStack() as held:
+        try:
+            resources = Resources.of(workers, ranks)
+            prepared = prepare(study, store, artefacts)
+            _check_unchanged(prepared, accept_versions=accept_versions)
+            material = _tried_material(prepared)
+            held.enter_context(driver_lock(prepared.folders.run))
+            # once more: another driver may have set it up during the trial
+            _check_unchanged(prepared, accept_versions=accept_versions)
+            remaining = prepared.remaining(retry_failed=retry_failed)
             _set_up(prepared)
+        except _REFUSALS as error:
+            raise RefusedError(str(error)) from error
+        try:
             if material is not None:
                 prepared.artefacts.write(prepared.recipes.material, material)
-            return _run(prepared, resources, retry_failed, output, progress)
-    except _REFUSALS as error:
-        raise RefusedError(str(error)) from error
+            return _run(prepared, resources, remaining, output, progress)
+        except _STOPS as error:
+            progress.print(f"sweep: stopped: {error}", markup=False)
+            progress.print("what is journaled is safe: mend that, and run the same command again to go on")
+            return STOPPED
 
 
-def _tried_material(prepared: Prepared) -> dict[str, object] | None:
+def _check_unchanged(prepared: Prepared, *, accept_versions: bool) -> bool:
+    """Compare with the store and the run folder that are there; whether packages differ."""
+    identity, differ = prepared.identity, False
+    if prepared.folders.store.exists():
+        store = prepared.folders.store
+        differ |= identity.check_same(Identity.of_store(store), store, accept_versions=accept_versions)
+    earlier = Identity.of_run(prepared.folders.run)
+    if earlier is not None:
+        differ |= identity.check_same(earlier, prepared.folders.run, accept_versions=accept_versions)
+    return differ
+
+
+def _tried_material(prepared: Prepared) -> dict[str, Any] | None:
     """Try the potential in a gang of its own: None if its material is known already.
 
     Raises
@@ -144,46 +180,51 @@ def _tried_material(prepared: Prepared) -> dict[str, object] | None:
 
 
 def _set_up(prepared: Prepared) -> None:
-    folders = prepared.folders
+    """Make the folders and the store where they are missing; the journals' identity before any journal."""
+    folders, identity = prepared.folders, prepared.identity
     for folder in (folders.artefacts, folders.journals, folders.logs, folders.compiled, folders.scratch):
         folder.mkdir(parents=True, exist_ok=True)
+    if Identity.of_run(folders.run) != identity:
+        identity.write(folders.run)
+    packages = identity.fingerprint["packages"]
     if not folders.store.exists():
-        fingerprint = prepared.fingerprint
         attributes = {
             "study": prepared.study.text,
-            "fingerprint": fingerprint,
-            "packages": fingerprint["packages"],
+            "fingerprint": identity.fingerprint,
+            "packages": packages,
         }
         create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes)
+    elif Identity.of_store(folders.store).fingerprint["packages"] != packages:
+        accept_packages(folders.store, packages)
 
 
 def _run(
-    prepared: Prepared, resources: Resources, retry_failed: bool, output: Console, progress: Console
+    prepared: Prepared, resources: Resources, remaining: Remaining, output: Console, progress: Console
 ) -> int:
     started = time.monotonic()
-    remaining = prepared.remaining(retry_failed=retry_failed)
-    store = prepared.folders.store
-    # journals of a run that was killed may hold what its driver had no time to merge
-    write_records(store, remaining.index.records)
+
+    def tell(line: str) -> None:
+        progress.print(line, markup=False, highlight=False)
+
+    compaction = Compaction(prepared.folders.store, remaining, tell)
+    compaction.begin()
     plan = prepared.plan(remaining, verify=True)
     complete = True
     if not plan.nothing_to_do:
-        progress.print(
-            f"{plan.points_total - plan.points_done} of {plan.points_total} points to do, "
-            f"{resources.workers} workers of {resources.ranks} ranks",
-            highlight=False,
+        left = plan.points_total - plan.points_done
+        tell(
+            f"{left} of {plan.points_total} points to do, {resources.workers} workers of {resources.ranks} ranks"
         )
-        complete = _work(prepared, plan, remaining, resources, progress)
+        complete = _work(prepared, plan, compaction, resources, progress)
     _write_configurations(prepared)
-    _sum_up(prepared, output, time.monotonic() - started)
+    _sum_up(prepared, output, time.monotonic() - started, complete=complete)
     if not complete:
-        output.print("interrupted: run the same command again to go on")
         return INTERRUPTED
-    return SOME_FAILED if Status.failed.name in status_counts(open_store(store)) else DONE
+    return SOME_FAILED if Status.failed.name in status_counts(open_store(prepared.folders.store)) else DONE
 
 
 def _work(
-    prepared: Prepared, plan: Plan, remaining: Remaining, resources: Resources, console: Console
+    prepared: Prepared, plan: Plan, compaction: Compaction, resources: Resources, console: Console
 ) -> bool:
     """Run a plan on workers; whether everything was done or given up."""
     folders = prepared.folders
@@ -198,19 +239,18 @@ def _work(
         timeout_s=KERNEL_LIMIT_S,
     )
     with (
+        _stopping_on_interrupt(console) as stopping,
         Journal.create(folders.journals) as journal,
         local_workers(resources, folders.scratch) as client,
-        _stopping_on_interrupt() as stopping,
         RunProgress(plan, console) as watch,
     ):
         client.register_plugin(GangPlugin(workplace))
 
         def record_failure(failure: Failure) -> None:
             console.print(f"failed: {failure.block.key}: {failure.message.splitlines()[0]}", markup=False)
-            for record in _failure_records(prepared, failure):
+            for record in failure_records(prepared.grid, failure):
                 journal.append(record)
 
-        compaction = _Compaction(folders.store, remaining)
         engine = Engine(
             client,
             resources.workers,
@@ -219,57 +259,16 @@ def _work(
             left_of=compaction.left_of,
             watch=watch,
             idle=compaction.now_and_then,
+            stopping=stopping,
         )
         try:
-            return engine.run(stopping)
-        except WorkersLostError as error:
-            console.print(str(error), markup=False)
-            return False
+            return engine.run()
         finally:
             compaction.run()
 
 
-class _Compaction:
-    """Takes what the workers have journaled into the store, now and then."""
-
-    def __init__(self, store: Path, remaining: Remaining) -> None:
-        self._store, self._remaining = store, remaining
-        self._last = time.monotonic()
-
-    def run(self) -> None:
-        """Merge everything that is new."""
-        self._last = time.monotonic()
-        records = self._remaining.index.refresh()
-        if records:
-            write_records(self._store, records)
-
-    def now_and_then(self) -> None:
-        """Merge if it has been a while."""
-        if time.monotonic() - self._last > COMPACTION_S:
-            self.run()
-
-    def left_of(self, block: Block, weightings: tuple[int, ...]) -> tuple[int, ...]:
-        """Of some points, those that no journal has, as of now."""
-        self.run()
-        return self._remaining.left_of(block, weightings)
-
-
-def _failure_records(prepared: Prepared, failure: Failure) -> Iterator[Record]:
-    if failure.weightings:
-        for weighting in failure.weightings:
-            yield Record(
-                failure.block, weighting, Status.failed.name, {}, message=failure.message, worker="driver"
-            )
-        return
-    statuses = tuple(
-        Status.excluded.name if weighting.excluded else Status.failed.name
-        for weighting in prepared.grid.weightings()
-    )
-    yield Record(failure.block, None, statuses, {}, message=failure.message, worker="driver")
-
-
 @contextmanager
-def _stopping_on_interrupt() -> Iterator[Callable[[], bool]]:
+def _stopping_on_interrupt(console: Console) -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C finish what runs, and the second stop at once; both leave a run that can be resumed."""
     asked = False
 
@@ -278,6 +277,7 @@ def _stopping_on_interrupt() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
+        console.print("finishing what runs; Ctrl-C again stops at once")
 
     before = signal.signal(signal.SIGINT, ask)
     try:
@@ -289,10 +289,11 @@ def _stopping_on_interrupt() -> Iterator[Callable[[], bool]]:
 def _write_configurations(prepared: Prepared) -> None:
     """Keep each reference equilibrium in the store, so that cores can be drawn."""
     store, artefacts = prepared.folders.store, prepared.artefacts
+    known = zarr.open_group(store, mode="r", use_consolidated=True)
     for dislocation in prepared.study.dislocations:
         for radius in prepared.study.axes.simulation_radius:
             recipe = prepared.recipes.equilibrium(dislocation, radius)
-            if (store / configuration_path(dislocation, radius)).exists() or not artefacts.has(recipe):
+            if configuration_path(dislocation, radius) in known or not artefacts.has(recipe):
                 continue
             state = artefacts.read(recipe)
             arrays = {
@@ -304,10 +305,12 @@ def _write_configurations(prepared: Prepared) -> None:
             write_configuration(store, dislocation, radius, arrays)
 
 
-def _sum_up(prepared: Prepared, output: Console, seconds: float) -> None:
+def _sum_up(prepared: Prepared, output: Console, seconds: float, *, complete: bool) -> None:
     dataset = open_store(prepared.folders.store)
     counts = ", ".join(f"{count} {status}" for status, count in status_counts(dataset).items())
-    if prepared.recipes.relaxing:
+    if prepared.recipes.relaxing and complete:
         output.print(summary_table(dataset))
     output.print(f"{prepared.grid.n_points} points: {counts}; {seconds:.1f} s", markup=False)
     output.print(f"store: {prepared.folders.store}", markup=False)
+    if not complete:
+        output.print("interrupted: run the same command again to go on")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from sweep.artefacts import Recipe
 from sweep.grid import Block
 from sweep.plan import STAGE_OF, BlockWork, Plan
 from sweep.recipes import needs
-from sweep.worker import estimate_block, make_artefact, relax_points
+from sweep.variables import Status
 
 # Points travel together until they take about this long, so that Dask's ~10 ms a task do not count, s.
 BATCH_S = 1.0
@@ -28,28 +27,29 @@ URGENCY = {
 
 @dataclass(frozen=True, order=True)
 class Task:
-    """One call to a worker.
+    """One piece of work for a worker.
 
     Parameters
     ----------
     urgency, number
         Place in the queue.
     stage
-        Stage it belongs to.
+        Stage it belongs to, which says what a worker does with it.
     name
         What it makes: an artefact's key, or its block's key (and weightings).
-    function, arguments
-        What the worker runs.
-    block, weightings
-        For estimates and relaxations.
+    recipe
+        The kernel and its inputs.
+    block
+        Of estimates and relaxations.
+    weightings
+        Of relaxations: their points.
     """
 
     urgency: int
     number: int
     stage: str = field(compare=False)
     name: str = field(compare=False)
-    function: Callable[..., Any] = field(compare=False)
-    arguments: tuple[Any, ...] = field(compare=False)
+    recipe: Recipe = field(compare=False)
     block: Block | None = field(default=None, compare=False)
     weightings: tuple[int, ...] = field(default=(), compare=False)
 
@@ -121,13 +121,23 @@ class Schedule:
         """Say how far a stage is."""
         return Event(stage, self.done[stage], self.totals[stage], self.failed[stage])
 
-    def succeed(self, task: Task) -> None:
-        """Take note that a task is done: what waited for it may run."""
+    def succeed(self, task: Task, statuses: Sequence[str] = ()) -> None:
+        """Take note that a task is done: what waited for it may run.
+
+        Parameters
+        ----------
+        task
+            The task.
+        statuses
+            Of estimates: a word for each weighting. A fit that is not finite cannot be relaxed.
+        """
         self.done[task.stage] += len(task.weightings) or 1
         if task.stage == "estimates":
-            work = next(iter(self._dependents.pop(task.name + "/points", [])))
-            assert isinstance(work, BlockWork)
-            self._queue_points(work)
+            for work in self._dependents.pop(task.name + "/points", []):
+                assert isinstance(work, BlockWork)
+                relaxable = tuple(w for w in work.weightings if statuses[w] == Status.estimated.name)
+                self.failed["relaxations"] += len(work.weightings) - len(relaxable)
+                self._queue_points(replace(work, weightings=relaxable))
         elif task.stage != "relaxations":
             for dependent in self._dependents.pop(task.name, []):
                 self._release(dependent)
@@ -146,8 +156,14 @@ class Schedule:
     def retry(self, task: Task, left: tuple[int, ...]) -> Task:
         """Give a task another turn, with the points that it has left; those it finished count as done."""
         self.done[task.stage] += len(task.weightings) - len(left)
-        arguments = (task.block, left, *task.arguments[2:]) if left else task.arguments
-        return replace(task, number=next(self._numbers), arguments=arguments, weightings=left)
+        return replace(task, number=next(self._numbers), weightings=left)
+
+    def give_up_first(self, task: Task, left: tuple[int, ...], message: str) -> tuple[Failure, Task]:
+        """Give up the first of the points that a task has left; those behind it have not had their turn."""
+        again = self.retry(task, left)
+        self.failed[task.stage] += 1
+        assert task.block is not None
+        return Failure(task.block, left[:1], message), replace(again, weightings=left[1:])
 
     def _await(
         self, dependent: Recipe | BlockWork, name: str, needed: Iterable[Recipe], missing: set[str]
@@ -161,49 +177,39 @@ class Schedule:
 
     def _release(self, dependent: Recipe | BlockWork) -> None:
         name = dependent.key if isinstance(dependent, Recipe) else dependent.block.key
+        if name not in self._waiting:
+            return  # lost already, with something else that it needed
         self._waiting[name] -= 1
         if self._waiting[name] == 0:
             self._enqueue(dependent)
 
     def _enqueue(self, dependent: Recipe | BlockWork) -> None:
         if isinstance(dependent, Recipe):
-            stage = STAGE_OF[dependent.function]
-            self._push(stage, dependent.key, make_artefact, (dependent,))
-        elif dependent.estimated:
+            self._push(STAGE_OF[dependent.function], dependent.key, dependent)
+        elif dependent.recorded:
             self._queue_points(dependent)
         else:
             block = dependent.block
             self._dependents[block.key + "/points"] = [dependent]
-            recipe = self.plan.recipes.estimates(block)
-            self._push("estimates", block.key, estimate_block, (block, recipe), block)
+            self._push("estimates", block.key, self.plan.recipes.estimates(block), block)
 
     def _queue_points(self, work: BlockWork) -> None:
         size = max(1, round(BATCH_S / self.point_s))
         recipe = self.plan.recipes.relaxation(work.block)
         for start in range(0, len(work.weightings), size):
             chosen = work.weightings[start : start + size]
-            self._push(
-                "relaxations",
-                f"{work.block.key}/{chosen[0]}",
-                relax_points,
-                (work.block, chosen, recipe),
-                work.block,
-                chosen,
-            )
+            self._push("relaxations", f"{work.block.key}/{chosen[0]}", recipe, work.block, chosen)
 
     def _push(
         self,
         stage: str,
         name: str,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
+        recipe: Recipe,
         block: Block | None = None,
         weightings: tuple[int, ...] = (),
     ) -> None:
-        number = next(self._numbers)
-        heapq.heappush(
-            self._ready, Task(URGENCY[stage], number, stage, name, function, arguments, block, weightings)
-        )
+        task = Task(URGENCY[stage], next(self._numbers), stage, name, recipe, block, weightings)
+        heapq.heappush(self._ready, task)
 
     def _lose(self, name: str, message: str) -> Iterator[Failure]:
         """Everything that waited for an artefact that cannot be made, however indirectly, once each."""
@@ -216,7 +222,7 @@ class Schedule:
                 yield from self._lose(own, message)
                 continue
             self.failed["relaxations"] += len(dependent.weightings)
-            if dependent.estimated:
+            if dependent.recorded:
                 yield Failure(dependent.block, dependent.weightings, message)
             else:
                 self.failed["estimates"] += 1

@@ -149,34 +149,40 @@ def _plugin() -> GangPlugin:
     return plugin
 
 
-def make_artefact(recipe: Recipe) -> float:
-    """Make an artefact unless it exists; seconds taken.
+def make_artefact(recipe: Recipe) -> None:
+    """Make an artefact unless it exists.
 
     Raises
     ------
     GangError
         If the kernel failed; the gang has been replaced where that was needed.
     """
-    here, started = _plugin(), time.perf_counter()
+    here = _plugin()
     if not here.folder.has(recipe):
         here.folder.write(recipe, here.call(recipe.function, recipe.inputs))
-    return time.perf_counter() - started
 
 
-def estimate_block(block: Block, recipe: Recipe) -> float:
-    """Record a block's fits and estimates unless they are recorded; seconds taken."""
+def estimate_block(block: Block, recipe: Recipe) -> tuple[str, ...]:
+    """Record a block's fits and estimates unless they are recorded; the status of each weighting.
+
+    Raises
+    ------
+    GangError
+        If the kernel failed.
+    """
     here, started = _plugin(), time.perf_counter()
     here.recorded.refresh()
     record = here.recorded.get(block, None)
     if record is None or record.failed:
         values = here.call(recipe.function, recipe.inputs)
-        seconds = time.perf_counter() - started
         statuses = tuple(values.pop("status"))
-        here.journal.append(Record(block, None, statuses, values, worker=here.label, wall_time_s=seconds))
-    return time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        record = Record(block, None, statuses, values, worker=here.label, wall_time_s=seconds)
+        here.journal.append(record)
+    return record.statuses
 
 
-def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe) -> dict[int, str]:
+def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe) -> None:
     """Relax points of one block that are not recorded yet; each is recorded before the next begins.
 
     Parameters
@@ -188,11 +194,6 @@ def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe) -> dic
     recipe
         `kernels.points:relax_point` and its inputs but for the weighting.
 
-    Returns
-    -------
-    dict
-        Status of each point by its weighting's index.
-
     Raises
     ------
     GangError
@@ -200,16 +201,13 @@ def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe) -> dic
     """
     here = _plugin()
     here.recorded.refresh()
-    statuses: dict[int, str] = {}
     for weighting in weightings:
-        record = here.recorded.get(block, weighting)
-        if record is None or record.failed:
-            values = here.call(recipe.function, {**recipe.inputs, "weighting": weighting})
-            status, message = str(values.pop("status")), str(values.pop("message"))
-            seconds = float(values.pop("wall_time"))
-            record = Record(
-                block, weighting, status, values, message=message, worker=here.label, wall_time_s=seconds
-            )
-            here.journal.append(record)
-        statuses[weighting] = str(record.status)
-    return statuses
+        known = here.recorded.get(block, weighting)
+        if known is not None and not known.failed:
+            continue
+        values = here.call(recipe.function, {**recipe.inputs, "weighting": weighting})
+        status, message = str(values.pop("status")), str(values.pop("message"))
+        seconds = float(values.pop("wall_time"))
+        here.journal.append(
+            Record(block, weighting, status, values, message=message, worker=here.label, wall_time_s=seconds)
+        )

@@ -19,7 +19,7 @@ RANK_MARGIN_S = 5.0
 """A rank ends itself this long after its owner should have ended it."""
 
 
-class Failure(NamedTuple):
+class RankFailure(NamedTuple):
     """What a rank says of the exception that it raised."""
 
     kind: str
@@ -136,11 +136,11 @@ class Call:
                 raise _TimeUpError from None
             except NotPlainError as error:
                 reason = f"it returned {error}: return builtin objects and NumPy arrays"
-                self._answers[rank] = Failure("NotPlainError", reason, "")
+                self._answers[rank] = RankFailure("NotPlainError", reason, "")
             except (EOFError, OSError):
                 gone.append(rank)
             else:
-                self._answers[rank] = Failure(*map(str, content)) if outcome == "raised" else content[0]
+                self._answers[rank] = RankFailure(*map(str, content)) if outcome == "raised" else content[0]
         if gone:
             raise _GoneError(*gone)
 
@@ -170,12 +170,14 @@ class Call:
         )
 
 
-def failures(answers: dict[int, object]) -> dict[int, Failure]:
+def failures(answers: dict[int, object]) -> dict[int, RankFailure]:
     """Return those of the answers that are failures."""
-    return {rank: answer for rank, answer in answers.items() if isinstance(answer, Failure)}
+    return {rank: answer for rank, answer in answers.items() if isinstance(answer, RankFailure)}
 
 
-def kernel_error(function: str, failures: dict[int, Failure], ranks: int, others: str = "") -> KernelError:
+def kernel_error(
+    function: str, failures: dict[int, RankFailure], ranks: int, others: str = ""
+) -> KernelError:
     """Put the ranks' failures, and what became of the other ranks, into one error."""
     first = 0 if 0 in failures else next(iter(failures))
     kind, reason, traceback = failures[first]

@@ -3,17 +3,26 @@
 from sweep.store.configurations import configuration_path, write_configuration
 from sweep.store.errors import StoreError, StoreExistsError, StoreMissingError, UnstorableRecordError
 from sweep.store.template import create_store
-from sweep.store.zarr_store import open_store, read_status, stored_fingerprint, write_records
+from sweep.store.zarr_store import (
+    accept_packages,
+    open_store,
+    read_status,
+    read_status_source,
+    stored_fingerprint,
+    write_records,
+)
 
 __all__ = [
     "StoreError",
     "StoreExistsError",
     "StoreMissingError",
     "UnstorableRecordError",
+    "accept_packages",
     "configuration_path",
     "create_store",
     "open_store",
     "read_status",
+    "read_status_source",
     "stored_fingerprint",
     "write_configuration",
     "write_records",

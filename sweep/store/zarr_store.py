@@ -22,7 +22,7 @@ from sweep.records import Record
 from sweep.store.errors import StoreError, StoreMissingError, UnstorableRecordError
 from sweep.store.layout import Layout, layout_of
 from sweep.store.merge import apply_record, derive, expected_shapes
-from sweep.store.template import FORMAT_VERSION
+from sweep.store.template import FORMAT_VERSION, consolidate
 from sweep.variables import RECORDED, VARIABLE_OF, VARIABLES, Source
 
 
@@ -57,8 +57,29 @@ def read_status(path: str | os.PathLike[str]) -> np.ndarray:
 
     Raises as `open_store`.
     """
-    status: Any = _open_root(path, "r")["status"]
-    return np.asarray(status[...])
+    return _read_whole(path, "status")
+
+
+def read_status_source(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read where every point's status comes from: uint8 values of `sweep.variables.StatusSource`.
+
+    Raises as `open_store`.
+    """
+    return _read_whole(path, "status_source")
+
+
+def _read_whole(path: str | os.PathLike[str], name: str) -> np.ndarray:
+    try:
+        array: Any = _open_root(path, "r")[name]
+        return np.asarray(array[...])
+    except StoreError:
+        raise
+    # what a damaged chunk raises is the codec's affair: Blosc and Zstandard raise RuntimeError, others ValueError
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise StoreError(
+            f"{path}: {name} cannot be read ({error}); move the store away and run the study again: the journals "
+            "in its run folder hold every result, so that nothing is computed twice"
+        ) from error
 
 
 def stored_fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -66,8 +87,28 @@ def stored_fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises as `open_store`.
     """
-    fingerprint: dict[str, Any] = json.loads(str(_open_root(path, "r").attrs["fingerprint"]))
+    text = _open_root(path, "r").attrs.get("fingerprint")
+    try:
+        fingerprint = json.loads(str(text))
+    except ValueError:
+        fingerprint = None
+    if not isinstance(fingerprint, dict):
+        raise StoreError(f"{path} does not say what study it was made for; name another store")
     return fingerprint
+
+
+def accept_packages(path: str | os.PathLike[str], packages: Mapping[str, str]) -> None:
+    """Record that a store goes on with other packages; those it was made with so far are kept beside them.
+
+    Only the driver may call this, under its lock. Raises as `open_store`.
+    """
+    fingerprint = stored_fingerprint(path)
+    root = _open_root(path, "r+")
+    earlier = json.loads(str(root.attrs.get("earlier_packages", "[]")))
+    root.attrs["earlier_packages"] = json.dumps([*earlier, fingerprint["packages"]], sort_keys=True)
+    root.attrs["packages"] = json.dumps(dict(packages), sort_keys=True)
+    root.attrs["fingerprint"] = json.dumps({**fingerprint, "packages": dict(packages)}, sort_keys=True)
+    consolidate(Path(path))
 
 
 def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> int:

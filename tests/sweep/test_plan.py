@@ -37,7 +37,12 @@ def plan(prepared: Prepared) -> Plan:
     return prepared.plan(prepared.remaining(), verify=True)
 
 
-def run_through(schedule: Schedule, rng: random.Random, failing: str | None = None) -> list[Failure]:
+ESTIMATED = ("estimated",) * 3
+
+
+def run_through(
+    schedule: Schedule, rng: random.Random, failing: frozenset[str] = frozenset()
+) -> list[Failure]:
     """Run a schedule with several tasks under way, ended in any order; each is checked to be ready."""
     running: list[Task] = []
     made: set[str] = set()
@@ -45,17 +50,17 @@ def run_through(schedule: Schedule, rng: random.Random, failing: str | None = No
     while True:
         while len(running) < 5 and (task := schedule.next()) is not None:
             if task.block is None:
-                wanted = {recipe.key for recipe in needs(task.arguments[0])}
+                wanted = {recipe.key for recipe in needs(task.recipe)}
                 assert wanted <= made, "a task was given out before what it needs"
             running.append(task)
         if not running:
             return failures
         task = running.pop(rng.randrange(len(running)))
-        if task.name == failing:
+        if task.name in failing:
             failures += schedule.fail(task, "broken")
         else:
             made.add(task.name)
-            schedule.succeed(task)
+            schedule.succeed(task, ESTIMATED)
 
 
 def test_counts_are_those_worked_out_by_hand(plan: Plan) -> None:
@@ -89,7 +94,7 @@ def test_what_exists_is_not_made_again(prepared: Prepared, tmp_path: Path) -> No
 
 def test_finished_blocks_need_nothing(prepared: Prepared) -> None:
     def finished(block: object) -> BlockWork:
-        return BlockWork(block, estimated=True, weightings=())  # type: ignore[arg-type]
+        return BlockWork(block, recorded=True, weightings=())  # type: ignore[arg-type]
 
     plan = plan_study(prepared.recipes, prepared.artefacts, finished, verify=True)
     assert plan.nothing_to_do
@@ -110,7 +115,9 @@ def test_a_schedule_does_everything_once_in_any_order(plan: Plan, seed: int) -> 
 def test_a_lost_fit_costs_its_own_block_only(plan: Plan, seed: int) -> None:
     schedule = Schedule(plan)
     work = plan.blocks[7]
-    failures = run_through(schedule, random.Random(seed), failing=plan.recipes.fit(work.block).key)
+    failures = run_through(
+        schedule, random.Random(seed), failing=frozenset([plan.recipes.fit(work.block).key])
+    )
     assert [(failure.block, failure.weightings) for failure in failures] == [(work.block, ())]
     assert schedule.done["relaxations"] == 72 - 3
     assert schedule.failed["relaxations"] == 3
@@ -119,15 +126,50 @@ def test_a_lost_fit_costs_its_own_block_only(plan: Plan, seed: int) -> None:
 def test_a_lost_equilibrium_costs_every_block_once(plan: Plan) -> None:
     schedule = Schedule(plan)
     recipe = plan.recipes.equilibrium("screw", 25.0)
-    failures = run_through(schedule, random.Random(0), failing=recipe.key)
+    failures = run_through(schedule, random.Random(0), failing=frozenset([recipe.key]))
     assert sorted(failure.block.key for failure in failures) == sorted(work.block.key for work in plan.blocks)
     assert schedule.done["relaxations"] == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), data=st.data())
+def test_whatever_is_lost_everything_is_accounted_for(plan: Plan, seed: int, data: st.DataObject) -> None:
+    names = [recipe.key for recipe in plan.artefacts] + [work.block.key for work in plan.blocks]
+    failing = data.draw(st.frozensets(st.sampled_from(names), max_size=4))
+    schedule = Schedule(plan)
+    failures = run_through(schedule, random.Random(seed), failing)
+    for stage in ("estimates", "relaxations"):
+        assert schedule.done[stage] + schedule.failed[stage] == TASKS[stage], stage
+    assert len({failure.block for failure in failures}) == len(failures), "a block is given up once"
+    assert schedule.failed["relaxations"] == 3 * len(failures)
+
+
+def test_a_fit_that_is_not_finite_is_not_relaxed(plan: Plan) -> None:
+    schedule = Schedule(plan)
+    while (task := schedule.next()) is not None:
+        schedule.succeed(task, ("estimated", "failed", "estimated"))
+    assert schedule.done["relaxations"] == 48
+    assert schedule.failed["relaxations"] == 24
+
+
+def test_giving_up_one_point_leaves_those_behind_it(plan: Plan) -> None:
+    schedule = Schedule(plan)
+    schedule.point_s = 1e-3
+    while (task := schedule.next()) is not None and task.stage != "relaxations":
+        schedule.succeed(task, ESTIMATED)
+    assert task is not None
+    assert len(task.weightings) == 3
+    failure, rest = schedule.give_up_first(task, task.weightings[1:], "broken")
+    assert failure.weightings == task.weightings[1:2]
+    assert rest.weightings == task.weightings[2:]
+    schedule.succeed(rest)
+    assert (schedule.done["relaxations"], schedule.failed["relaxations"]) == (2, 1)
 
 
 def test_a_retried_task_keeps_only_what_it_has_left(plan: Plan) -> None:
     schedule = Schedule(plan)
     while (task := schedule.next()) is not None and task.stage != "relaxations":
-        schedule.succeed(task)
+        schedule.succeed(task, ESTIMATED)
     assert task is not None
     schedule.point_s = 1e-3
     again = schedule.retry(task, task.weightings[1:])

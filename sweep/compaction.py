@@ -1,0 +1,97 @@
+"""What workers have journaled enters the store: now and then, and in the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from sweep.grid import Block, Grid
+from sweep.records import Record
+from sweep.remaining import Remaining
+from sweep.schedule import Failure
+from sweep.store import UnstorableRecordError, write_records
+from sweep.variables import Status
+
+# Merging rewrites whole chunks, so it waits a while; a killed driver loses nothing, it is merged next time, s.
+COMPACTION_S = 5.0
+DRIVER = "driver"
+
+
+class Compaction:
+    """Takes journaled records into the store. Only the driver has one, under its lock.
+
+    Parameters
+    ----------
+    store
+        The store.
+    remaining
+        Reads the journals.
+    tell
+        Called with a line about what cannot be merged.
+    """
+
+    def __init__(self, store: Path, remaining: Remaining, tell: Callable[[str], None]) -> None:
+        self._store, self._remaining, self._tell = store, remaining, tell
+        self._last = time.monotonic()
+        self._damaged: set[Path] = set()
+
+    def begin(self) -> None:
+        """Merge what journals of an earlier run hold: a killed driver may have had no time to."""
+        self._merge(self._remaining.index.records)
+        self._tell_damage()
+
+    def run(self) -> None:
+        """Merge everything that is new."""
+        self._last = time.monotonic()
+        self._merge(self._remaining.index.refresh())
+        self._tell_damage()
+
+    def now_and_then(self) -> None:
+        """Merge if it has been a while."""
+        if time.monotonic() - self._last > COMPACTION_S:
+            self.run()
+
+    def left_of(self, block: Block, weightings: tuple[int, ...]) -> tuple[int, ...]:
+        """Of some points, those that no journal has, as of now."""
+        self.run()
+        return self._remaining.left_of(block, weightings)
+
+    def _merge(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
+        try:
+            write_records(self._store, records)
+        except UnstorableRecordError:
+            # one record that fits nowhere must not keep the others out
+            for record in records:
+                self._merge_one(record)
+
+    def _merge_one(self, record: Record) -> None:
+        try:
+            write_records(self._store, [record])
+        except UnstorableRecordError as error:
+            self._tell(f"left out of the store: {error}")
+
+    def _tell_damage(self) -> None:
+        for damage in self._remaining.index.damage:
+            if damage.path not in self._damaged:
+                self._damaged.add(damage.path)
+                self._tell(
+                    f"{damage.path} is damaged from byte {damage.offset} on ({damage.reason}): what stands before "
+                    "is taken, what it held after that is computed again"
+                )
+
+
+def failure_records(grid: Grid, failure: Failure) -> Iterator[Record]:
+    """Write down a failure: of points, or of a block with all its points."""
+    if failure.weightings:
+        for weighting in failure.weightings:
+            yield Record(
+                failure.block, weighting, Status.failed.name, {}, message=failure.message, worker=DRIVER
+            )
+        return
+    statuses = tuple(
+        Status.excluded.name if weighting.excluded else Status.failed.name for weighting in grid.weightings()
+    )
+    yield Record(failure.block, None, statuses, {}, message=failure.message, worker=DRIVER)

@@ -1,0 +1,25 @@
+"""The small study, run once for all tests that look at its store."""
+
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import sweep
+from tests.small_study import run, write_study
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study that ran uninterrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    status, output, errors = run(write_study(folder))
+    assert status == 0, errors
+    assert "medians by virial weight" in output
+    assert str(folder / "small-iron.zarr") in output
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(finished: Path) -> xr.Dataset:
+    return sweep.open_store(finished / "small-iron.zarr").load()
