@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,11 +138,10 @@ class SharedForces:
         self.evaluations = self.sites_evaluated = 0
         self.needed: Integers = self._reached(positions, basis.cutoff + REACH_MARGIN)
         self._list(positions)
-        self._home = self.needed, self._own, self._listed_at
 
     @staticmethod
     def of(comm: Any, basis: LinearBasis, equilibrium: str) -> SharedForces:
-        """Make one for an equilibrium artefact, or take the one this process has already.
+        """Make one for an equilibrium artefact, from the lists this process has already where it has.
 
         Parameters
         ----------
@@ -164,9 +164,9 @@ class SharedForces:
             state = load_arrays(equilibrium)
             positions = state["sites"] + state["predictor"] + state["corrector"]
             _kept[key] = SharedForces(comm, basis, positions, float(state["period"]), state["free"])
-        shared = _kept[key]
-        # as if new: sums must not depend on which points this process relaxed before
-        shared.needed, shared._own, shared._listed_at = shared._home
+        # a copy of what was made at the equilibrium: sums must not depend on the points relaxed before. Lists are
+        # replaced, never changed in place, so the copy may share them
+        shared = copy.copy(_kept[key])
         shared.comm = comm
         return shared
 

@@ -17,7 +17,8 @@ from kernels.references import Flags, Floats, System, open_reference
 from kernels.relaxation import anderson_chord
 
 MOST_EVALUATIONS = 5000
-# Fixed atoms this much beyond the cutoff of every free atom cannot come to feel one as it relaxes, Å.
+# Atoms this much beyond the cutoff of every atom that moves cannot come to feel one, Å: a relaxing core moves its
+# atoms by tenths of it, and so does the strain around it.
 RELAXATION_MARGIN = 1.0
 # The predictor has the core's symmetry, and so would its relaxation: a core that breaks it (W by Zhou's EAM) would
 # end on a saddle. Sites this near to the line start off the predictor by this standard deviation, Å.

@@ -24,7 +24,7 @@ class HessianFactor:
     Parameters
     ----------
     matrix : csc_matrix, (N, N)
-        eV/Å².
+        eV/Å²; kept as the attribute of this name.
 
     Examples
     --------
@@ -34,6 +34,7 @@ class HessianFactor:
     """
 
     def __init__(self, matrix: csc_matrix) -> None:
+        self.matrix = matrix
         # a symmetric ordering with diagonal pivots: the matrix is definite, and fill is what costs
         self._factor: Any = splu(
             matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}

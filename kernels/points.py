@@ -15,7 +15,7 @@ from kernels.dislocations import stroh_displacement
 from kernels.errors import energy_difference, strain_norm, strain_profile
 from kernels.factorisation import factor_of
 from kernels.inputs import load_arrays
-from kernels.relaxation import Relaxation, relax
+from kernels.settling import Settling, settle
 
 Floats = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def relax_point(
     most_evaluations: int,
     radial_edges: list[float],
 ) -> dict[str, Any]:
-    """Relax one fit in the clamped cylinder and measure its errors (theory.md, "Geometry").
+    """Relax one fit in the clamped cylinder to a minimum and measure its errors (theory.md, "Geometry").
 
     Parameters
     ----------
@@ -120,7 +120,9 @@ def relax_point(
     -------
     dict
         ``status`` (relaxed, unconverged or other_minimum), ``message`` and the point's values by their names in the
-        store. None of the errors is given where the relaxation did not converge.
+        store. None of the errors is given where the relaxation did not converge. ``relative_stiffness`` is that of
+        the point nearest to the reference's core; where it is negative, that was a saddle with the geometry error
+        ``saddle_geometry_error``, and the errors are those of the minimum below it.
     """
     started = time.perf_counter()
     state = load_arrays(equilibrium)
@@ -132,49 +134,72 @@ def relax_point(
     if comm.rank != 0:
         led.follow()
         return {}
+    edges = np.asarray(radial_edges)
     try:
-        start = state["corrector"][free]
-        outcome = relax(
+        found = settle(
             led.forces,
-            factor_of(equilibrium).solve,
-            start,
+            led.product,
+            factor_of(equilibrium),
+            state["corrector"][free],
             tolerance=tolerance,
             most_evaluations=most_evaluations,
-            product=led.product,
         )
         values: dict[str, Any] = {
-            "newton_steps": outcome.steps,
-            "force_evaluations": outcome.evaluations,
-            "residual_force": outcome.residual,
+            "newton_steps": found.steps,
+            "force_evaluations": found.evaluations,
+            "residual_force": found.last.residual,
         }
-        if not outcome.converged:
-            status, message = "unconverged", _ending(outcome)
+        if found.stiffness is not None:
+            values["relative_stiffness"] = found.stiffness
+        if found.saddle is not None:
+            values["saddle_geometry_error"] = strain_norm(
+                state["bonds"], _difference(state, free, found.saddle)
+            )
+        if not found.settled:
+            status, message = "unconverged", _ending(found)
         else:
-            values |= _errors(state, led, free, outcome.displacement, np.asarray(radial_edges))
-            moved = _core_shift(state, material, dislocation, free, outcome.displacement)
-            limit = OTHER_MINIMUM * float(np.linalg.norm(state["burgers"]))
-            status, message = "relaxed", ""
-            if moved > limit:
-                status = "other_minimum"
-                message = f"the core moved by {moved:.2f} Å, more than a third of the Burgers vector"
+            values |= _errors(state, led, free, found.last.displacement, edges)
+            status, message = _judged(state, material, dislocation, free, found.last.displacement)
     finally:
         led.release()
     return {"status": status, "message": message, **values, "wall_time": time.perf_counter() - started}
 
 
-def _ending(outcome: Relaxation) -> str:
+def _ending(found: Settling) -> str:
+    end = "on a saddle" if found.last.converged else found.last.outcome
     return (
-        f"the relaxation ended unconverged ({outcome.outcome}) at {outcome.residual:.2e} eV/Å after "
-        f"{outcome.evaluations} evaluations"
+        f"the relaxation ended unconverged ({end}) at {found.last.residual:.2e} eV/Å after "
+        f"{found.evaluations} evaluations"
     )
+
+
+def _judged(
+    state: Mapping[str, NDArray[Any]],
+    material: Mapping[str, Any],
+    dislocation: str,
+    free: NDArray[Any],
+    corrector: Floats,
+) -> tuple[str, str]:
+    """Status of a point that settled, by where its core is, and why if it is elsewhere."""
+    moved = _core_shift(state, material, dislocation, free, corrector)
+    if moved > OTHER_MINIMUM * float(np.linalg.norm(state["burgers"])):
+        message = f"the core moved by {moved:.2f} Å, more than a third of the Burgers vector"
+        return "other_minimum", message
+    return "relaxed", ""
+
+
+def _difference(state: Mapping[str, NDArray[Any]], free: NDArray[Any], corrector: Floats) -> Floats:
+    """Displacement of every site relative to the reference equilibrium, Å."""
+    difference = np.zeros_like(state["corrector"])
+    difference[free] = corrector - state["corrector"][free]
+    return difference
 
 
 def _errors(
     state: Mapping[str, NDArray[Any]], led: LedForces, free: NDArray[Any], corrector: Floats, edges: Floats
 ) -> dict[str, Any]:
     """Geometry and energy errors of a relaxed corrector against the reference's."""
-    difference = np.zeros_like(state["corrector"])
-    difference[free] = corrector - state["corrector"][free]
+    difference = _difference(state, free, corrector)
     undisplaced = np.zeros_like(corrector)
     energy = energy_difference(led.site_energies(corrector), led.site_energies(undisplaced))
     signed = energy - float(state["energy"])

@@ -189,6 +189,29 @@ def _stalled(residuals: list[float]) -> bool:
     return len(residuals) > PATIENCE and min(residuals[-PATIENCE:]) >= min(residuals[:-PATIENCE])
 
 
+def chord_descent(forces: Forces, solve: Solve, start: Floats, steps: int) -> Floats:
+    """Take plain steps u ← u + H⁻¹F(u): slow, but always downhill where no stiffness exceeds twice H's.
+
+    Unlike an accelerated iteration it is repelled by saddles, like every descent.
+
+    Parameters
+    ----------
+    forces, solve, start
+        As in `anderson_chord`.
+    steps : int
+        How many, one force evaluation each.
+
+    Returns
+    -------
+    ndarray
+        Where they end, Å.
+    """
+    point = start
+    for _ in range(steps):
+        point = point + _limited(solve(forces(point)))
+    return point
+
+
 def newton_krylov(
     forces: Forces,
     product: Product,

@@ -33,7 +33,7 @@ def response_map(comm: Any, *, basis: Mapping[str, Any], equilibrium: str) -> di
     dict
         ``geometry_factor`` (L, L): R of the QR of D H⁻¹Φ(ū), so that the estimate is ‖R c‖, Å;
         ``energy_linear`` (L,): ψ, eV; ``energy_quadratic`` (L, L): K = ΦᵀH⁻¹Φ, eV;
-        ``reference_energy``: E(ū), eV. None on ranks other than 0.
+        ``reference_energy``: E(ū), eV. Empty on ranks other than 0.
     """
     state = load_arrays(equilibrium)
     free = np.flatnonzero(state["free"])

@@ -11,6 +11,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+from kernels.equilibrium import RELAXATION_MARGIN
 from kernels.inputs import load_arrays
 from kernels.lattices import conventional_crystal
 from kernels.references import Flags, Floats, System, open_reference
@@ -79,6 +80,7 @@ def core_set(
         positions = cluster.relaxed.copy()
         draws = np.random.default_rng([*seed, index])
         positions[cluster.observed] += draws.normal(0.0, perturbation, (int(cluster.observed.sum()), 3))
+        cluster.check_margin(positions, float(material["lattice_constant"]), domain_radius, reach)
         evaluation = system.evaluate(positions)
         changes = (evaluation.site_energies - anchor_energies)[cluster.energy_sites]
         forces = evaluation.forces[cluster.observed]
@@ -194,13 +196,15 @@ class _Cluster:
     def cut(cls, equilibrium: Mapping[str, NDArray[Any]], domain_radius: float, cutoff: float) -> _Cluster:
         sites = equilibrium["sites"]
         radius = np.hypot(sites[:, 0], sites[:, 1])
-        outer = domain_radius + 2 * cutoff
+        # an atom that is strained or displaced towards a site must not come within its cutoff unseen
+        reach = cutoff + RELAXATION_MARGIN
+        outer = domain_radius + 2 * reach
         # columns stand closer than a bond: a cylinder that reaches `outer` has a site within that of it
         reached = radius.max() + equilibrium["bond_length"].max() > outer
         if not (reached and equilibrium["free"][radius < domain_radius].all()):
             raise ValueError(
-                f"a training cluster of {outer:.1f} Å (domain radius {domain_radius} Å and two cutoffs) does "
-                f"not fit into the cylinder of {radius.max():.1f} Å; shrink domain_radius or enlarge "
+                f"a training cluster of {outer:.1f} Å (domain radius {domain_radius} Å, two cutoffs, and margins) "
+                f"does not fit into the cylinder of {radius.max():.1f} Å; shrink domain_radius or enlarge "
                 "simulation_radius"
             )
         kept = radius < outer
@@ -212,9 +216,23 @@ class _Cluster:
             anchor=np.where(observed[:, None], predicted, relaxed),
             site_radius=radius[kept],
             observed=observed,
-            energy_sites=radius[kept] < domain_radius + cutoff,
+            energy_sites=radius[kept] < domain_radius + reach,
             period=float(equilibrium["period"]),
         )
+
+    def check_margin(
+        self, positions: Floats, lattice_constant: float, domain_radius: float, cutoff: float
+    ) -> None:
+        """Refuse a configuration whose atoms moved so far that sites beyond `energy_sites` may feel it."""
+        moved = float(np.linalg.norm(positions - self.anchor, axis=1).max())
+        # the strain near the edge of the domain is about a bond / (2π radius)
+        allowed = RELAXATION_MARGIN - cutoff * lattice_constant / (2 * np.pi * domain_radius)
+        if moved > allowed:
+            raise ValueError(
+                f"an atom of a training cluster is {moved:.2f} Å from where its energy is counted from, and only "
+                f"{allowed:.2f} Å are allowed for at a domain radius of {domain_radius} Å; lower the perturbation "
+                "or enlarge domain_radius"
+            )
 
 
 def _check_range(first: int, last: int) -> None:

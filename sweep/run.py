@@ -36,7 +36,7 @@ from sweep.store import (
     write_configuration,
 )
 from sweep.study import StudyError
-from sweep.summary import status_counts, summary_table
+from sweep.summary import saddles, status_counts, summary_table
 from sweep.variables import Status
 from sweep.worker import GangPlugin, Workplace, resolved
 
@@ -310,6 +310,12 @@ def _sum_up(prepared: Prepared, output: Console, seconds: float, *, complete: bo
     counts = ", ".join(f"{count} {status}" for status, count in status_counts(dataset).items())
     if prepared.recipes.relaxing and complete:
         output.print(summary_table(dataset))
+        relaxed, unstable = saddles(dataset)
+        if unstable:
+            output.print(
+                f"under {unstable} of {relaxed} fits the reference's core is a saddle (relative_stiffness < 0): their "
+                "errors are those of the minimum below it"
+            )
     output.print(f"{prepared.grid.n_points} points: {counts}; {seconds:.1f} s", markup=False)
     output.print(f"store: {prepared.folders.store}", markup=False)
     if not complete:

@@ -59,6 +59,13 @@ def summary_table(dataset: xr.Dataset) -> Table:
     return table
 
 
+def saddles(dataset: xr.Dataset) -> tuple[int, int]:
+    """Count the relaxed points, and those of them whose fit does not keep the reference's core: it is a saddle."""
+    relaxed = dataset["status"] == Status.relaxed
+    unstable = relaxed & (dataset["relative_stiffness"] < 0)
+    return int(relaxed.sum()), int(unstable.sum())
+
+
 def status_counts(dataset: xr.Dataset) -> dict[str, int]:
     """Count the points of each status that occurs."""
     numbers, counts = np.unique(dataset["status"].values, return_counts=True)

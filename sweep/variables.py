@@ -113,6 +113,18 @@ VARIABLES: tuple[Variable, ...] = (
         _POINT,
         extra_dims=("radial_bin",),
     ),
+    Variable(
+        "relative_stiffness",
+        "1",
+        "lowest stiffness relative to the reference's where the reference's core ended, negative at a saddle",
+        _POINT,
+    ),
+    Variable(
+        "saddle_geometry_error",
+        "angstrom",
+        "geometry error of the saddle that continues the reference's core, where it is one",
+        _POINT,
+    ),
     Variable("newton_steps", "1", "number of steps of the relaxation", _POINT),
     Variable("force_evaluations", "1", "number of force evaluations of the relaxation", _POINT),
     Variable("residual_force", "eV/angstrom", "largest force component on a free atom when it ended", _POINT),

@@ -21,6 +21,7 @@ from kernels.blocks import estimate_block
 from kernels.cores import OTHER_MINIMUM
 from kernels.dislocations import stroh_displacement
 from kernels.elasticity import elastic_rows
+from kernels.environments import cylinder_environments
 from kernels.errors import energy_difference
 from kernels.fitting import fit_block
 from kernels.points import _core_shift, relax_point
@@ -208,6 +209,27 @@ def test_a_point_does_not_depend_on_those_before_it(iron: Study) -> None:
     assert first != other
 
 
+def test_sums_do_not_depend_on_what_was_evaluated_before(iron: Study) -> None:
+    with np.load(iron.equilibrium) as file:
+        state = dict(file)
+    positions = state["sites"] + state["predictor"] + state["corrector"]
+    basis, fitted = basis_of(BASIS), np.ascontiguousarray(iron.coefficients[0])
+    first = SharedForces.of(COMM, basis, iron.equilibrium)
+    forces = first.forces(fitted, positions)
+    # far enough that the lists are made again, and about there
+    moved = (
+        positions + 0.2 * np.random.default_rng(0).standard_normal(positions.shape) * state["free"][:, None]
+    )
+    first.forces(fitted, moved)
+    # and a much wider environment, whose padding must not stay
+    wide = cylinder_environments(positions, float(state["period"]), 7.5, np.arange(5))
+    basis.energies_and_gradients(fitted, wide.vectors(positions), wide.mask)
+    again = SharedForces.of(COMM, basis, iron.equilibrium)
+    assert again._listed_at is not first._listed_at
+    assert again.evaluations == 0
+    np.testing.assert_array_equal(again.forces(fitted, positions), forces)
+
+
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_ranks_agree_on_a_point(iron: Study, tmp_path: Path, ranks: int) -> None:
     alone = relaxed_point(iron, iron.equilibrium, iron.fit, 0, tolerance=1e-8)
@@ -236,6 +258,18 @@ def test_what_does_not_converge_gives_no_errors(iron: Study) -> None:
     assert "out of evaluations" in point["message"]
     assert "geometry_error" not in point
     assert point["residual_force"] > 1e-6
+
+
+def test_a_maximum_is_never_called_relaxed(iron: Study, own_reference: OwnReference, tmp_path: Path) -> None:
+    """The negated reference has no forces at its own equilibrium either."""
+    with np.load(own_reference.fit) as file:
+        negated = stored(
+            tmp_path, "negated", {"coefficients": -file["coefficients"], "excluded": file["excluded"]}
+        )
+    point = relaxed_point(iron, own_reference.equilibrium, negated, EPSILONS.index(0.0), most_evaluations=20)
+    assert point["relative_stiffness"] < 0.0
+    assert point["status"] != "relaxed"
+    assert "geometry_error" not in point
 
 
 def test_newton_krylov_relaxes_a_point_whose_chord_is_wrong(iron: Study, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from kernels.environments import cylinder_environments
+from kernels.equilibrium import RELAXATION_MARGIN
 from kernels.references import VOIGT, open_reference
 from kernels.training import bulk_set, core_set
 from tests.kernels.iron import IRON, Relaxed, iron_material, relaxed_iron
@@ -102,10 +104,10 @@ def test_the_regions_of_a_cluster(iron: Relaxed) -> None:
     radius = made["site_radius"]
     np.testing.assert_allclose(radius, np.hypot(*whole["sites"][: len(radius)].T[:2]))
     # the reference's cutoff of 5.3 Å is the larger one
-    assert radius.max() < DOMAIN + 10.6
-    assert radius.max() > DOMAIN + 10.6 - 2.0
+    outer = DOMAIN + 2 * (5.3 + RELAXATION_MARGIN)
+    assert outer - 2.0 < radius.max() < outer
     np.testing.assert_array_equal(made["observed"], radius < DOMAIN)
-    np.testing.assert_array_equal(made["energy_sites"], radius < DOMAIN + 5.3)
+    np.testing.assert_array_equal(made["energy_sites"], radius < DOMAIN + 5.3 + RELAXATION_MARGIN)
     inside = made["observed"]
     predicted = (whole["sites"] + whole["predictor"])[: len(radius)]
     np.testing.assert_array_equal(made["anchor"][inside], predicted[inside])
@@ -113,6 +115,33 @@ def test_the_regions_of_a_cluster(iron: Relaxed) -> None:
         made["anchor"][~inside], (predicted + whole["corrector"][: len(radius)])[~inside], atol=1e-15
     )
     assert made["forces"].shape == (3, inside.sum(), 3)
+
+
+@pytest.mark.parametrize("domain_radius", [4.7, 6.2, 7.1, 8.1, 9.4])
+def test_no_site_beyond_the_energys_feels_a_perturbation(iron: Relaxed, domain_radius: float) -> None:
+    """Just below a spacing of the lattice's columns, a cutoff is crossed by the least strain."""
+    cutoff = 0.998 * np.sqrt(14.0 / 3.0) * iron.material["lattice_constant"]
+    made = cores(iron, domain_radius=domain_radius, cutoff=cutoff, perturbation=0.05)
+    whole = iron.arrays
+    anchor = whole["sites"] + whole["predictor"] + whole["corrector"]
+    count, period = len(made["site_radius"]), float(made["period"])
+    outside = np.setdiff1d(np.arange(len(anchor)), np.flatnonzero(made["energy_sites"]))
+    anchor[:count] = made["anchor"]
+    for positions in made["positions"]:
+        moved = anchor.copy()
+        moved[:count] = positions
+        for site in outside:
+            distances = []
+            for where in (anchor, moved):
+                around = cylinder_environments(where, period, cutoff, np.array([site]))
+                lengths = np.linalg.norm(around.vectors(where)[around.mask], axis=1)
+                distances.append(np.sort(lengths))
+            np.testing.assert_array_equal(*distances)
+
+
+def test_a_perturbation_beyond_the_margin_is_refused(iron: Relaxed) -> None:
+    with pytest.raises(ValueError, match="lower the perturbation"):
+        cores(iron, perturbation=0.5)
 
 
 def test_a_cluster_larger_than_the_simulation_is_refused(iron: Relaxed) -> None:
