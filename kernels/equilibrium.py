@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigsh, splu
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from kernels.cylinders import ClampedCylinder, clamped_cylinder
+from kernels.evaluations import Flags, Floats, System
+from kernels.factorisation import HessianFactor
 from kernels.hessian import assembled_hessian
 from kernels.inputs import load_arrays
 from kernels.pairs import pairs_within
-from kernels.references import Flags, Floats, System, open_reference
+from kernels.references import open_reference
 from kernels.relaxation import anderson_chord
 
 MOST_EVALUATIONS = 5000
@@ -140,7 +142,7 @@ def polish_equilibrium(
     free = rough["free"]
     predicted = rough["sites"] + rough["predictor"]
     hessian = assembled_hessian(hessian_paths, 3 * int(free.sum()))
-    factor = splu(hessian, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    factor = HessianFactor(hessian)
     lowest = _lowest_eigenvalue(material, hessian, factor)
     with open_reference(comm, potential) as reference:
         system = reference.cylinder(predicted, float(rough["period"]))
@@ -189,7 +191,7 @@ def _beyond_reach(cylinder: ClampedCylinder, positions: Floats, reach: float) ->
 
 
 def _newton(
-    system: System, predicted: Floats, start: Floats, free: Flags, factor: Any, tolerance: float
+    system: System, predicted: Floats, start: Floats, free: Flags, factor: HessianFactor, tolerance: float
 ) -> tuple[Floats, float, int]:
     """Corrector at the equilibrium, the largest force left, and the force evaluations used."""
 
@@ -198,10 +200,7 @@ def _newton(
         positions[free] += unknowns
         return system.forces(positions)[free]
 
-    def solve(force: Floats) -> Floats:
-        return np.asarray(factor.solve(force.ravel())).reshape(force.shape)
-
-    course = anderson_chord(forces, solve, start[free], tolerance=tolerance)
+    course = anderson_chord(forces, factor.solve, start[free], tolerance=tolerance)
     if not course.converged:
         raise EquilibriumError(
             f"the reference relaxation {course.outcome} at a force of {course.residual:.1e} eV/Å (wanted: "
@@ -212,20 +211,18 @@ def _newton(
     return corrector, course.residual, course.evaluations
 
 
-def _lowest_eigenvalue(material: Mapping[str, Any], hessian: Any, factor: Any) -> float:
+def _lowest_eigenvalue(material: Mapping[str, Any], hessian: Any, factor: HessianFactor) -> float:
     """Check the inertia and return the lowest eigenvalue, eV/Å²."""
-    # where the pivot order stayed symmetric, the signs of the pivots are the inertia (Sylvester)
-    symmetric = np.array_equal(factor.perm_r, factor.perm_c)
-    negative = int(np.sum(factor.U.diagonal() < 0.0)) if symmetric else 0
+    negative = factor.negative_pivots
     inverse = LinearOperator(hessian.shape, matvec=factor.solve, dtype=float)
     start = np.random.default_rng(0).normal(size=hessian.shape[0])
-    if symmetric and negative == 0:
+    if negative == 0:
         nearest_zero = eigsh(hessian, k=1, sigma=0.0, OPinv=inverse, v0=start, return_eigenvectors=False)
         return float(nearest_zero[0])
     lowest = float(eigsh(hessian, k=1, which="SA", v0=start, return_eigenvectors=False)[0])
     if lowest <= 0.0:
         raise EquilibriumError(
-            f"the reference relaxation of {material['element']} ended on a saddle: {max(negative, 1)} negative "
+            f"the reference relaxation of {material['element']} ended on a saddle: {negative or 1} negative "
             f"eigenvalues of its Hessian, the lowest {lowest:.2e} eV/Å²; choose another simulation "
             "radius, so that the core settles in a minimum"
         )

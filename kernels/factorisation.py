@@ -40,6 +40,13 @@ class HessianFactor:
             matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
         )
 
+    @property
+    def negative_pivots(self) -> int | None:
+        """Number of negative eigenvalues by Sylvester's law; None where the pivots' order is not symmetric."""
+        if not np.array_equal(self._factor.perm_r, self._factor.perm_c):
+            return None
+        return int(np.sum(self._factor.U.diagonal() < 0.0))
+
     def solve(self, right: Floats) -> Floats:
         """H⁻¹ applied to an array whose elements are the N unknowns in any shape, or to the columns of (N, m)."""
         unknowns = self._factor.shape[0]

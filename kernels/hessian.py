@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, identity
 
 from kernels.colouring import Integers, colour_columns
+from kernels.evaluations import Floats, Reference
 from kernels.inputs import load_arrays
 from kernels.pairs import Pairs, pairs_within
-from kernels.references import Floats, Reference, open_reference
+from kernels.references import open_reference
 
 # Added to every distance that decides who feels whom, Å: more than a difference step moves an atom.
 MARGIN = 1e-2

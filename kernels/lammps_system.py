@@ -18,7 +18,7 @@ import numpy as np
 from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
-from kernels.references import VOIGT, Evaluation, Flags, Floats, Minimum, PotentialError
+from kernels.evaluations import VOIGT, Evaluation, Flags, Floats, Minimum, PotentialError
 
 # Vacuum around a cylinder, Å: more than an atom can rightly move, so leaving it is an error.
 VACUUM = 8.0

@@ -11,8 +11,9 @@ from ase.data import atomic_masses, atomic_numbers, covalent_radii, reference_st
 from ase.units import GPa
 from scipy.optimize import brentq
 
+from kernels.evaluations import VOIGT, Evaluation, Floats, Reference
 from kernels.lattices import Structure, conventional_crystal, structure_named
-from kernels.references import VOIGT, Evaluation, Floats, Reference, open_reference
+from kernels.references import open_reference
 
 # The root of the pressure is looked for in brackets of these half-widths, relative to the first guess.
 BRACKETS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from kernels.environments import Environments, cylinder_environments
+from kernels.evaluations import VOIGT
 from kernels.linear_basis import LinearBasis
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-# Strain components in the order of virials: xx, yy, zz, yz, xz, xy, off-diagonals once.
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from kernels.equilibrium import RELAXATION_MARGIN
+from kernels.evaluations import Flags, Floats, System
 from kernels.inputs import load_arrays
 from kernels.lattices import conventional_crystal
-from kernels.references import Flags, Floats, System, open_reference
+from kernels.references import open_reference
 
 
 def core_set(

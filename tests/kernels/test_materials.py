@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from kernels.evaluations import PotentialError
 from kernels.lattices import STRUCTURES, conventional_crystal, structure_named
 from kernels.materials import MaterialError, bulk_properties
-from kernels.references import PotentialError, open_reference
+from kernels.references import open_reference
 from tests.kernels.iron import IRON, SILICON, TUNGSTEN_SNAP, TUNGSTEN_ZHOU, iron_material, lammps_potential
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from mpi4py import MPI
 from scipy.spatial.transform import Rotation
 
+from kernels.evaluations import VOIGT, PotentialError
 from kernels.lattices import conventional_crystal
-from kernels.references import VOIGT, PotentialError, open_reference
+from kernels.references import open_reference
 from tests.kernels.iron import IRON, POTENTIALS, SILICON, TUNGSTEN_SNAP, lammps_potential
 from tests.kernels.ranks import on_ranks
 

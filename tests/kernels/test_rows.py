@@ -6,7 +6,8 @@ from mpi4py import MPI
 
 from kernels.ace import AcePotential, SharedForces, basis_of
 from kernels.environments import cell_environments, cylinder_environments
-from kernels.rows import VOIGT, Configuration, cylinder_rows, design_rows, sites_around
+from kernels.evaluations import VOIGT
+from kernels.rows import Configuration, cylinder_rows, design_rows, sites_around
 from tests.kernels.crystals import PERIOD, SPEC, bulk_set, cylinder, small_cell
 
 

@@ -9,7 +9,8 @@ from mpi4py import MPI
 
 from kernels.environments import cylinder_environments
 from kernels.equilibrium import RELAXATION_MARGIN
-from kernels.references import VOIGT, open_reference
+from kernels.evaluations import VOIGT
+from kernels.references import open_reference
 from kernels.training import bulk_set, core_set
 from tests.kernels.iron import IRON, Relaxed, iron_material, relaxed_iron
 from tests.kernels.ranks import on_ranks
