@@ -6,11 +6,22 @@ subclasses the builtin that a caller would catch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 class GangError(RuntimeError):
     """A call on a gang did not give an answer."""
+
+    def __reduce__(self) -> tuple[Callable[..., GangError], tuple[object, ...]]:
+        # Said in full, for Dask replaces how exceptions are pickled: errors of two builtins would not survive that.
+        return _remade, (type(self), str(self), dict(vars(self)))
+
+
+def _remade(kind: type[GangError], message: str, attributes: dict[str, object]) -> GangError:
+    """Make an error again from what it says and holds."""
+    error = kind(message)
+    vars(error).update(attributes)
+    return error
 
 
 class GangDied(GangError, ConnectionError):  # noqa: N818 - it says what happened

@@ -92,7 +92,7 @@ class CoreTraining(Section):
 
 
 class BulkTraining(Section):
-    """Training cells of bulk: repeats, largest strain, perturbation's standard deviation (Å)."""
+    """Training cells of bulk: repeats; standard deviations of strain components and of displacements (Å)."""
 
     cells: Triple[Count] = Field(default=(2, 2, 2), description="a list of three whole numbers of at least 1")
     strain: Positive = Field(default=0.01, lt=1, description="a number above 0 and below 1")

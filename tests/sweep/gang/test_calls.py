@@ -6,7 +6,9 @@ import pickle
 import threading
 import time
 from pathlib import Path
+from types import ModuleType
 
+import distributed.protocol.pickle
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -187,8 +189,9 @@ def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
         (LaunchError("a"), OSError),
     ],
 )
-def test_errors_travel(error: GangError, builtin: type[Exception]) -> None:
-    copy = pickle.loads(pickle.dumps(error))
+@pytest.mark.parametrize("pickling", [pickle, distributed.protocol.pickle], ids=["plain", "as Dask does it"])
+def test_errors_travel(error: GangError, builtin: type[Exception], pickling: ModuleType) -> None:
+    copy = pickling.loads(pickling.dumps(error))
     assert type(copy) is type(error)
     assert isinstance(copy, builtin)
     assert isinstance(copy, GangError)

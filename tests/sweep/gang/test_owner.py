@@ -29,6 +29,8 @@ from tests.sweep.gang.gangs import (
 
 OWNER = """
     import signal, sys
+    # a shell that starts a command in the background has it ignore interrupts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from sweep.gang import Gang, GangOptions
     gang = Gang(GangOptions(ranks=2, python_path=(sys.argv[1],)))
     pids = gang.call("faulty_kernels:describe")["pids"]
