@@ -11,7 +11,6 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from kernels.equilibrium import RELAXATION_MARGIN
 from kernels.evaluations import Flags, Floats, System
 from kernels.inputs import load_arrays
 from kernels.lattices import conventional_crystal
@@ -74,14 +73,18 @@ def core_set(
     theory.md, "Training data".
     """
     _check_range(first, last)
-    reach = max(cutoff, float(material["cutoff"]))
-    cluster = _Cluster.cut(load_arrays(equilibrium_path), domain_radius, reach)
+    equilibrium = load_arrays(equilibrium_path)
+    lattice_constant, larger = float(material["lattice_constant"]), max(cutoff, float(material["cutoff"]))
+    margin = _margin(equilibrium, lattice_constant, domain_radius, larger, perturbation)
+    cluster = _Cluster.cut(equilibrium, domain_radius, larger + margin)
 
     def label(system: System, index: int, anchor_energies: Floats) -> dict[str, Any]:
         positions = cluster.relaxed.copy()
         draws = np.random.default_rng([*seed, index])
-        positions[cluster.observed] += draws.normal(0.0, perturbation, (int(cluster.observed.sum()), 3))
-        cluster.check_margin(positions, float(material["lattice_constant"]), domain_radius, reach)
+        drawn = draws.normal(0.0, perturbation, (int(cluster.observed.sum()), 3))
+        # beyond what the margin allows for, once in 1e10 atoms: rather too short a step than a wrong energy
+        too_far = np.linalg.norm(drawn, axis=1, keepdims=True) / (LONGEST_DRAW * perturbation)
+        positions[cluster.observed] += drawn / np.maximum(too_far, 1.0)
         evaluation = system.evaluate(positions)
         changes = (evaluation.site_energies - anchor_energies)[cluster.energy_sites]
         forces = evaluation.forces[cluster.observed]
@@ -182,6 +185,10 @@ def bulk_set(
     return _gathered(comm, mine, made)
 
 
+# No drawn displacement is longer than this many standard deviations.
+LONGEST_DRAW = 7.0
+
+
 @dataclass(frozen=True)
 class _Cluster:
     """The part of a relaxed cylinder that a core configuration consists of."""
@@ -194,11 +201,9 @@ class _Cluster:
     period: float
 
     @classmethod
-    def cut(cls, equilibrium: Mapping[str, NDArray[Any]], domain_radius: float, cutoff: float) -> _Cluster:
+    def cut(cls, equilibrium: Mapping[str, NDArray[Any]], domain_radius: float, reach: float) -> _Cluster:
         sites = equilibrium["sites"]
         radius = np.hypot(sites[:, 0], sites[:, 1])
-        # an atom that is strained or displaced towards a site must not come within its cutoff unseen
-        reach = cutoff + RELAXATION_MARGIN
         outer = domain_radius + 2 * reach
         # columns stand closer than a bond: a cylinder that reaches `outer` has a site within that of it
         reached = radius.max() + equilibrium["bond_length"].max() > outer
@@ -221,19 +226,22 @@ class _Cluster:
             period=float(equilibrium["period"]),
         )
 
-    def check_margin(
-        self, positions: Floats, lattice_constant: float, domain_radius: float, cutoff: float
-    ) -> None:
-        """Refuse a configuration whose atoms moved so far that sites beyond `energy_sites` may feel it."""
-        moved = float(np.linalg.norm(positions - self.anchor, axis=1).max())
-        # the strain near the edge of the domain is about a bond / (2π radius)
-        allowed = RELAXATION_MARGIN - cutoff * lattice_constant / (2 * np.pi * domain_radius)
-        if moved > allowed:
-            raise ValueError(
-                f"an atom of a training cluster is {moved:.2f} Å from where its energy is counted from, and only "
-                f"{allowed:.2f} Å are allowed for at a domain radius of {domain_radius} Å; lower the perturbation "
-                "or enlarge domain_radius"
-            )
+
+def _margin(
+    equilibrium: Mapping[str, NDArray[Any]],
+    lattice_constant: float,
+    domain_radius: float,
+    cutoff: float,
+    perturbation: float,
+) -> float:
+    """How much further than the cutoff, in the reference lattice, a perturbed or relaxed atom may be felt, Å.
+
+    The strain near the edge of the domain is about a bond / (2π radius); within it atoms differ from the anchor by
+    the corrector and by what is drawn.
+    """
+    inside = np.hypot(equilibrium["sites"][:, 0], equilibrium["sites"][:, 1]) < domain_radius
+    moved = float(np.max(np.linalg.norm(equilibrium["corrector"][inside], axis=1), initial=0.0))
+    return cutoff * lattice_constant / (2 * np.pi * domain_radius) + moved + LONGEST_DRAW * perturbation
 
 
 def _check_range(first: int, last: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -35,6 +36,11 @@ class Compaction:
         self._store, self._remaining, self._tell = store, remaining, tell
         self._last = time.monotonic()
         self._damaged: set[Path] = set()
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Everything journaled so far."""
+        return self._remaining.index.records
 
     def begin(self) -> None:
         """Merge what journals of an earlier run hold: a killed driver may have had no time to."""
@@ -81,6 +87,15 @@ class Compaction:
                     f"{damage.path} is damaged from byte {damage.offset} on ({damage.reason}): what stands before "
                     "is taken, what it held after that is computed again"
                 )
+
+
+def failure_lines(records: Sequence[Record]) -> Iterator[str]:
+    """Say why points and blocks failed, each reason once with how often it was met."""
+    reasons = Counter(record.message.partition("\n")[0] for record in records if record.failed)
+    for reason, count in reasons.most_common():
+        yield f"failed {count} times: {reason}"
+    if reasons:
+        yield "the logs are in the run folder; --retry-failed tries them again"
 
 
 def failure_records(grid: Grid, failure: Failure) -> Iterator[Record]:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from sweep.artefacts import RecipeError
 from sweep.clusters import Resources, ResourcesError, local_workers
-from sweep.compaction import Compaction, failure_records
+from sweep.compaction import Compaction, failure_lines, failure_records
 from sweep.engine import Engine, WorkersLostError
 from sweep.gang import Gang, GangError, GangOptions, KernelError
 from sweep.identity import Identity, StudyChangedError
@@ -122,7 +122,7 @@ def run_study(
         If the study cannot be run; nothing has been written.
     """
     output = output or Console(soft_wrap=True, highlight=False)
-    progress = progress or Console(stderr=True, highlight=False)
+    progress = progress or Console(stderr=True, highlight=False, soft_wrap=True)
     with ExitStack() as held:
         try:
             resources = Resources.of(workers, ranks)
@@ -218,6 +218,8 @@ def _run(
         complete = _work(prepared, plan, compaction, resources, progress)
     _write_configurations(prepared)
     _sum_up(prepared, output, time.monotonic() - started, complete=complete)
+    for line in failure_lines(compaction.records):
+        output.print(line, markup=False)
     if not complete:
         return INTERRUPTED
     return SOME_FAILED if Status.failed.name in status_counts(open_store(prepared.folders.store)) else DONE
@@ -308,7 +310,7 @@ def _write_configurations(prepared: Prepared) -> None:
 def _sum_up(prepared: Prepared, output: Console, seconds: float, *, complete: bool) -> None:
     dataset = open_store(prepared.folders.store)
     counts = ", ".join(f"{count} {status}" for status, count in status_counts(dataset).items())
-    if prepared.recipes.relaxing and complete:
+    if prepared.recipes.relaxing and complete and Status.relaxed.name in status_counts(dataset):
         output.print(summary_table(dataset))
         relaxed, unstable = saddles(dataset)
         if unstable:

@@ -130,6 +130,7 @@ def test_what_cannot_be_made_fails_alone(tmp_path: Path) -> None:
     assert status == 1, errors
     assert "Traceback" not in output + errors
     assert "2 failed" in output
+    assert "--retry-failed" in output
     dataset = sweep.open_store(tmp_path / "small-iron.zarr")
     assert bool((dataset["status"].sel(domain_radius=0.1) == Status.failed).all())
     assert bool((dataset["status"].sel(domain_radius=7.0) == Status.relaxed).all())

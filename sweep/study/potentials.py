@@ -124,7 +124,7 @@ def find_potential_files(study: Study, study_folder: Path) -> ResolvedReference:
         raise _refusal(
             study,
             f"{field}.pair_coeff names {', '.join(sorted(symbols))} but material.element is {element}; "
-            f"end the line that names the potential with {element}",
+            f"set material.element to one of them, or name a potential of {element} and end its line with {element}",
         )
     return ResolvedReference(element, found_style, tuple(lines), search.files())
 
