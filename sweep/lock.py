@@ -19,6 +19,8 @@ from pathlib import Path
 from sweep.durable import make_folder
 
 LOCK_NAME = "lock"
+FORK_PATIENCE_S = 5.0
+"""How long a dead driver's lock is waited for: its forked children let go of it as soon as they run."""
 
 # A forked child shares its parent's flock and would keep it alive, so it closes what it finds here.
 _held: set[int] = set()
@@ -48,6 +50,19 @@ class LockHolder:
         """Describe the process that asks."""
         started = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(socket.gethostname(), os.getpid(), started, shlex.join([sys.executable, *sys.argv]))
+
+    @property
+    def gone(self) -> bool:
+        """Whether it ran on this host and does no more."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:  # it is another user's
+            return False
+        return False
 
 
 class StoreLockedError(BlockingIOError):
@@ -110,10 +125,7 @@ def driver_lock(folder: str | os.PathLike[str]) -> Iterator[LockHolder]:
     descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
     _held.add(descriptor)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreLockedError(folder, _read_holder(descriptor)) from None
+        _acquire(descriptor, folder)
         holder = LockHolder.this_process()
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
@@ -123,6 +135,21 @@ def driver_lock(folder: str | os.PathLike[str]) -> Iterator[LockHolder]:
     finally:
         _held.discard(descriptor)
         os.close(descriptor)
+
+
+def _acquire(descriptor: int, folder: Path) -> None:
+    """Take the lock, allowing what a dead driver had just forked a moment to let go of it."""
+    deadline = time.monotonic() + FORK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _read_holder(descriptor)
+            if holder is None or not holder.gone or time.monotonic() > deadline:
+                raise StoreLockedError(folder, holder) from None
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _read_holder(descriptor: int) -> LockHolder | None:

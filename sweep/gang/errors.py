@@ -30,10 +30,12 @@ class GangDied(GangError, ConnectionError):  # noqa: N818 - it says what happene
     Attributes
     ----------
     ranks : tuple of int
-        The ranks seen to go first; empty when the launcher went.
+        The ranks seen to go first; empty when the launcher went. A launcher kills the others at once, so on a
+        busy host they may be among these.
     exit_code : int or None
         What the launcher ended with, where known: its rank's exit code, or with mpich the bare number of the
-        signal that killed the rank. 128 + the number where a signal killed the launcher itself.
+        signal that killed the rank (of the lowest rank, where it killed others in turn). 128 + the number
+        where a signal killed the launcher itself.
     """
 
     def __init__(self, message: str, *, ranks: tuple[int, ...] = (), exit_code: int | None = None) -> None:

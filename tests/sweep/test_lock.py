@@ -16,7 +16,9 @@ from sweep.lock import StoreLockedError, driver_lock
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
-import subprocess, sys
+import os, subprocess, sys, time
+# Parents are killed before their children run.
+os.register_at_fork(after_in_child=lambda: time.sleep(0.5))
 from sweep.lock import driver_lock
 with driver_lock(sys.argv[1]):
     {start}
@@ -76,7 +78,7 @@ def test_a_killed_drivers_lock_is_free_at_once(tmp_path: Path) -> None:
     "start",
     [
         "child = subprocess.Popen(['sleep', '60'], close_fds=False).pid",
-        "import os, time\n    child = os.fork()\n    if child == 0: time.sleep(60)",
+        "child = os.fork()\n    if child == 0: time.sleep(60)",
     ],
     ids=["a program", "a fork"],
 )

@@ -67,10 +67,21 @@ def test_a_hung_rank_is_ended_when_its_launcher_does_not_see_to_it() -> None:
         assert call(gang, "echo", value=1) == 1
 
 
-def test_an_exit_says_which_rank_and_its_code(gang: Gang) -> None:
-    with pytest.raises(ConnectionError, match=r"rank 1 of 2 went away.*exit code 3") as caught:
+def test_an_exit_says_its_code() -> None:
+    with (
+        Gang(options(ranks=1)) as gang,
+        pytest.raises(ConnectionError, match=r"rank 0 of 1 went away.*exit code 3") as caught,
+    ):
+        call(gang, "leave", rank=0, code=3)
+    assert (caught.value.ranks, caught.value.exit_code) == ((0,), 3)
+
+
+def test_an_exit_among_several_says_which_rank(gang: Gang) -> None:
+    with pytest.raises(ConnectionError, match=r"1 of 2 went away.*exit code \d") as caught:
         call(gang, "leave", rank=1, code=3)
-    assert (caught.value.ranks, caught.value.exit_code) == ((1,), 3)
+    # The launcher kills the other rank at once: on a busy machine both are gone when the owner looks.
+    assert caught.value.ranks in {(1,), (0, 1)}
+    assert caught.value.exit_code in {3, signal.SIGKILL}
 
 
 def test_a_segfault_says_where(gang: Gang) -> None:
