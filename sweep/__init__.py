@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweep.rates import fit_rate
     from sweep.store import open_store
 
-__all__ = ["open_store"]
+__all__ = ["fit_rate", "open_store"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from sweep.store import open_store
 
         return open_store
+    if name == "fit_rate":
+        from sweep.rates import fit_rate
+
+        return fit_rate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

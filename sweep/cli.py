@@ -81,6 +81,55 @@ def run(
     raise typer.Exit(status)
 
 
+@application.command()
+def rates(
+    store: Annotated[Path, typer.Argument(help="the store", metavar="STORE")],
+    error: Annotated[str, typer.Option(help="variable whose rate is asked: geometry_error, ...")],
+    along: Annotated[str, typer.Option(help="dimension, or other variable, along which it falls")],
+    over: Annotated[
+        list[str] | None, typer.Option(help="dimension whose points make one curve; only along a variable")
+    ] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=LABEL", help="only this label of a dimension")
+    ] = None,
+    model: Annotated[str, typer.Option(help="power | power-log | auto")] = "auto",
+    log_exponent: Annotated[
+        float | None, typer.Option(help="exponent of the logarithm [default: theory's, where it has one]")
+    ] = None,
+    length: Annotated[
+        float, typer.Option(help="length that divides R in the logarithm: the Burgers vector's")
+    ] = 1.0,
+    expected: Annotated[float | None, typer.Option(help="rate to compare with")] = None,
+    at_least: Annotated[float | None, typer.Option(help="rate that it should not be slower than")] = None,
+    tolerance: Annotated[float, typer.Option(help="rates this close are taken for the same")] = 0.2,
+    keep_ends: Annotated[
+        bool, typer.Option("--keep-ends", help="fit pre-asymptotic and saturated ends too")
+    ] = False,
+    bootstrap: Annotated[bool, typer.Option("--bootstrap", help="intervals by resampling")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Fit the rate a of C R^-a at which an error falls, with its 95 % interval and what it rests on."""
+    from sweep.rates.command import show_rates
+
+    status = show_rates(
+        store,
+        error,
+        along,
+        over=over or (),
+        select=select or (),
+        as_json=as_json,
+        model=model,
+        log_exponent=log_exponent,
+        length=length,
+        expected=expected,
+        at_least=at_least,
+        tolerance=tolerance,
+        ends="keep" if keep_ends else "leave out",
+        interval="bootstrap" if bootstrap else "analytic",
+    )
+    raise typer.Exit(status)
+
+
 def main() -> None:
     """Run the command.
 

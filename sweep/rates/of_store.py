@@ -1,0 +1,102 @@
+"""Rates asked of a whole store, by the names of its variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sweep.rates.errors import RateError
+from sweep.rates.fit import fit_rate
+from sweep.variables import VARIABLE_OF, Source
+
+TRUNCATION = "truncation_"
+
+
+def rate_of(
+    ds: xr.Dataset,
+    error: str,
+    along: str,
+    *,
+    over: Sequence[str] | None = None,
+    select: Mapping[str, str] | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Fit the rate of one of a store's errors, leaving out the points whose status says so.
+
+    Parameters
+    ----------
+    ds
+        A store, as `sweep.open_store` gives it.
+    error
+        Name of a variable.
+    along
+        Name of a dimension, or of another variable.
+    over
+        As in `sweep.fit_rate`.
+    select
+        Labels by dimension, to fit only these; as text.
+    **options
+        Further options of `sweep.fit_rate`.
+
+    Raises
+    ------
+    RateError
+        As `sweep.fit_rate`; if a variable, dimension or label is unknown, or the store's data cannot be read.
+    """
+    chosen = _selected(ds, select or {})
+    errors = _variable(chosen, error)
+    abscissa = along if along in ds.dims else _variable(chosen, along)
+    status = _status_name(error) or (None if along in ds.dims else _status_name(along))
+    try:
+        flags = None if status is None or status not in chosen else chosen[status].load()
+        errors = errors.load()
+    # what a damaged chunk raises is the codec's affair
+    except (RuntimeError, ValueError, OSError) as failure:
+        raise RateError(f"{error} cannot be read from the store: {failure}") from failure
+    return fit_rate(errors, abscissa, over=over or None, status=flags, **options)
+
+
+def _variable(ds: xr.Dataset, name: str) -> xr.DataArray:
+    if name not in ds.data_vars:
+        known = sorted(str(other) for other in ds.data_vars if ds[other].dtype.kind == "f")
+        dims = ", ".join(map(str, ds.dims))
+        raise RateError(
+            f"the store has no {name!r}; its dimensions are {dims}, its variables {', '.join(known)}"
+        )
+    return ds[name]
+
+
+def _status_name(variable: str) -> str | None:
+    """Name the variable that says which points of another are measurements; what a fit alone gives needs none."""
+    if variable.startswith(TRUNCATION):
+        return f"{TRUNCATION}status"
+    known = VARIABLE_OF.get(variable)
+    return None if known is not None and known.source is Source.block else "status"
+
+
+def _selected(ds: xr.Dataset, select: Mapping[str, str]) -> xr.Dataset:
+    """Take the labels named in text."""
+    positions = {}
+    for name, text in select.items():
+        if name not in ds.dims or name not in ds.coords:
+            raise RateError(
+                f"select {name}={text}: the store has no such dimension; it has {', '.join(map(str, ds.dims))}"
+            )
+        labels = ds[name].values
+        matches = [place for place, label in enumerate(labels) if _is_label(label, text)]
+        if not matches:
+            raise RateError(f"select {name}={text}: {name} has {', '.join(f'{label}' for label in labels)}")
+        positions[name] = matches[0]
+    return ds.isel(positions)
+
+
+def _is_label(label: Any, text: str) -> bool:
+    if isinstance(label, (int, float, np.number)):
+        try:
+            return float(text) == float(label)
+        except ValueError:
+            return False
+    return str(label) == text
