@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick test check format clean help
+.PHONY: quick truncation test check format clean help
 
 help:
 	@echo "make quick   set up and run studies/quick.yaml: 72 fits and relaxations of a tungsten screw dislocation"
+	@echo "make truncation  set up, run studies/truncation*.yaml and fit their rates: under an hour"
 	@echo "make test    set up and run every test"
 	@echo "make check   set up, lint, check formatting and types"
 	@echo "make format  set up and reformat the code"
@@ -20,6 +21,11 @@ $(READY): pyproject.toml constraints.txt
 
 quick: $(READY)
 	$(BIN)/sweep run studies/quick.yaml
+
+truncation: $(READY)
+	$(BIN)/sweep run studies/truncation-snap.yaml
+	$(BIN)/sweep run studies/truncation.yaml
+	$(BIN)/python benchmarks/truncation.py truncation.zarr truncation-snap.zarr
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST)

@@ -11,9 +11,9 @@ from scipy.optimize import least_squares
 Floats = NDArray[np.float64]
 Predictor = Callable[[Floats], Floats]
 
-# Sites between these distances from the trial line are fitted, in Burgers vectors: nearer ones the continuum does
-# not describe, further ones hardly move with the line.
-NEAREST, FURTHEST = 1.0, 4.0
+# Sites between these distances from the origin are fitted, in Burgers vectors: nearer ones the continuum does not
+# describe, further ones hardly move with the line. A core dissociated over two such radii is only roughly located.
+NEAREST, FURTHEST = 1.0, 6.0
 # Trial lines around the origin, in Burgers vectors: the residual wraps by b, so it has more than one minimum.
 STARTS = ((0.0, 0.0), (0.6, 0.0), (-0.6, 0.0), (0.0, 0.6), (0.0, -0.6))
 # A core that moved by more than this fraction of the Burgers vector lies in another valley (theory.md's statuses).
@@ -30,7 +30,7 @@ def locate_core(sites: Floats, displacement: Floats, predictor: Predictor, burge
     displacement : (n, 3)
         u0 + u, Å.
     predictor : callable
-        (m, 3) positions relative to a line to their elastic displacement, Å.
+        (m, 3) positions relative to a line, in the crystal that holds it, to their elastic displacement, Å.
     burgers : (3,)
         Å. Displacements are compared modulo this vector, so that the predictor's cut does not matter.
 
@@ -51,10 +51,11 @@ def locate_core(sites: Floats, displacement: Floats, predictor: Predictor, burge
     length = float(np.linalg.norm(burgers))
     radius = np.hypot(sites[:, 0], sites[:, 1])
     near = (radius > NEAREST * length) & (radius < FURTHEST * length)
-    positions, wanted = sites[near], displacement[near]
+    wanted = displacement[near]
+    displaced = sites[near] + wanted
 
     def misfit(line: Floats) -> Floats:
-        difference = wanted - predictor(positions - np.array([line[0], line[1], 0.0]))
+        difference = wanted - predictor(displaced - np.array([line[0], line[1], 0.0]))
         along = difference @ burgers / length**2
         return np.asarray((difference - np.outer(np.round(along), burgers)).ravel(), dtype=float)
 

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from kernels.dislocations import ElasticField, GeometryError, elastic_field, oriented_cell
-from kernels.lattices import structure_named
-from kernels.pairs import Pairs, pairs_within
+from kernels.circuits import check_burgers_vector
+from kernels.dislocated import DislocatedCrystal
+from kernels.elastic_fields import Flags, Floats, GeometryError
+from kernels.environments import cylinder_environments
+from kernels.neighbourhoods import check_bonds, check_coordination, check_distances
+from kernels.pairs import pairs_within
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
-# Sites nearer to the elastic solution's cut (y = 0, x < 0) would fall on either side of it by rounding, Å.
+# Sites nearer to the elastic solution's cut (y = 0, x < 0) belong to neither side of it, Å.
 CUT_CLEARANCE = 1e-6
-# Coordinates are rounded to this many decimals, Å, to order the sites.
-ORDERING_DECIMALS = 5
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class ClampedCylinder:
         In the reference lattice, Å.
     core : (2,) ndarray
         The line's position: the origin.
+    opening : (n, 3) ndarray
+        Corrector with which relaxing begins, Å: zero, but in fcc the dislocation a little dissociated in y = 0.
     """
 
     sites: Floats
@@ -57,6 +59,7 @@ class ClampedCylinder:
     bonds: Integers
     bond_length: Floats
     core: Floats
+    opening: Floats
 
     def __post_init__(self) -> None:
         count = len(self.sites)
@@ -78,13 +81,15 @@ def clamped_cylinder(
     Parameters
     ----------
     kind : str
-        ``screw``.
+        See `kernels.dislocations.oriented_cell`.
     material : mapping
         ``element``, ``structure``, ``lattice_constant`` (Å), ``C11``, ``C12``, ``C44`` (one unit).
     simulation_radius : float
         Sites nearer to the line than this are free, Å.
     shell_width : float
-        Thickness of the fixed shell around them, Å: at least twice the cutoff.
+        Thickness of the fixed shell around them, Å: at least twice the cutoff, and that much more as the crystal may
+        be compressed there. The shell of an edge dislocation is made wider by its Burgers vector, by which atoms
+        come together across the cut.
 
     Returns
     -------
@@ -94,7 +99,8 @@ def clamped_cylinder(
     ------
     GeometryError
         If the dislocation is not known for the structure, a length is not positive, or a check of the result
-        fails: neighbour counts of free sites, closest approach of atoms, Burgers vector around the cylinder.
+        fails: the neighbours of every free site in the lattice and in the displaced crystal, the closest approach
+        of atoms, the Burgers vector by circuits around the free sites, the fixed shell's width once displaced.
 
     Notes
     -----
@@ -113,87 +119,55 @@ def clamped_cylinder(
         raise GeometryError(
             f"simulation radius {simulation_radius} Å and shell width {shell_width} Å must be positive"
         )
-    structure, lattice_constant = str(material["structure"]), float(material["lattice_constant"])
-    field = elastic_field(
-        kind, structure, material["C11"], material["C12"], material["C44"], lattice_constant
-    )
-    sites, period = _sites_within(kind, material, simulation_radius + shell_width)
+    crystal = DislocatedCrystal.of(kind, material)
+    # neighbours across the cut stood that much further apart before the crystal slipped
+    slipped = float(np.hypot(*crystal.field.burgers[:2]))
+    sites = crystal.sites_within(simulation_radius + shell_width + slipped)
     if np.any((np.abs(sites[:, 1]) < CUT_CLEARANCE) & (sites[:, 0] < 0.0)):
-        raise GeometryError(
-            f"{kind} in {structure}: a site lies on the cut of the elastic solution; move the core"
-        )
+        raise GeometryError(f"{crystal.name}: a site lies on the cut of the elastic solution; move the core")
     free = np.hypot(sites[:, 0], sites[:, 1]) < simulation_radius
     if not free.any():
         raise GeometryError(
             f"no site lies within {simulation_radius} Å of the line; enlarge the simulation radius"
         )
-    predictor = field.self_consistent(sites)
-    neighbours = pairs_within(sites, period, structure_named(structure).bond_reach * lattice_constant)
-    _check_coordination(neighbours, free, structure)
-    _check_distances(sites + predictor, period, 0.5 * structure_named(structure).shells[0] * lattice_constant)
-    _check_burgers_vector(field, simulation_radius)
+    predictor = crystal.displacement(sites)
+    neighbours = pairs_within(sites, crystal.period, crystal.lattice.bond_reach * crystal.lattice_constant)
+    check_coordination(neighbours, free, crystal.lattice)
+    displaced = sites + predictor
+    close = cylinder_environments(displaced, crystal.period, 0.5 * crystal.nearest)
+    check_distances(close, displaced, f"the predictor of {crystal.name}")
+    check_bonds(crystal, sites, predictor, free, neighbours)
+    check_burgers_vector(crystal, sites, predictor, simulation_radius)
+    _check_shell(crystal, displaced, free, simulation_radius, shell_width)
     kept = (neighbours.first < neighbours.second) & (free[neighbours.first] | free[neighbours.second])
     return ClampedCylinder(
         sites=sites,
         predictor=predictor,
         free=free,
-        period=np.array(period),
-        burgers=field.burgers,
+        period=np.array(crystal.period),
+        burgers=crystal.field.burgers,
         bonds=np.stack([neighbours.first[kept], neighbours.second[kept]], axis=1),
         bond_length=neighbours.distance[kept],
         core=np.zeros(2),
+        opening=crystal.opening(sites, predictor, simulation_radius),
     )
 
 
-def _sites_within(kind: str, material: Mapping[str, Any], radius: float) -> tuple[Floats, float]:
-    """Lattice sites of one period nearer to the line than `radius`, in a fixed order; and the period, Å."""
-    lattice_constant = float(material["lattice_constant"])
-    cell = oriented_cell(kind, str(material["structure"]), str(material["element"]))
-    edges = lattice_constant * cell.edges
-    in_cell = lattice_constant * (cell.positions - cell.core)
-    reach = np.ceil(radius / edges[:2]).astype(int) + 1
-    across = np.arange(-reach[0], reach[0] + 1) * edges[0]
-    upward = np.arange(-reach[1], reach[1] + 1) * edges[1]
-    corners = np.stack(
-        [*np.meshgrid(across, upward, indexing="ij"), np.zeros((len(across), len(upward)))], axis=-1
+def _check_shell(
+    crystal: DislocatedCrystal, displaced: Floats, free: Flags, radius: float, shell_width: float
+) -> None:
+    """No site that was left out may come nearer to a free one than the shell is wide, strain apart."""
+    allowed = shell_width / (1 + crystal.strain_at(radius))
+    inside = len(displaced)
+    outside = crystal.sites_within(
+        radius + shell_width + 2 * crystal.burgers_length + crystal.lattice_constant
     )
-    sites = (corners.reshape(-1, 1, 3) + in_cell[None, :, :]).reshape(-1, 3)
-    sites = sites[np.hypot(sites[:, 0], sites[:, 1]) < radius]
-    period = float(edges[2])
-    # a hair above a multiple of the period counts as that multiple
-    sites[:, 2] -= period * np.floor(sites[:, 2] / period + 1e-6)
-    x, y, z = np.round(sites, ORDERING_DECIMALS).T + 0.0
-    order = np.lexsort((z, np.round(np.arctan2(y, x), ORDERING_DECIMALS), np.round(np.hypot(x, y), 4)))
-    return sites[order], period
-
-
-def _check_coordination(neighbours: Pairs, free: Flags, structure: str) -> None:
-    expected = structure_named(structure).coordination
-    counts = np.bincount(neighbours.first, minlength=len(free))
-    if (wrong := np.flatnonzero(free & (counts != expected))).size:
+    outside = outside[inside:]
+    outside = outside + crystal.displacement(outside)
+    # distances in the plane: never more than those between any two images
+    distance = cKDTree(displaced[free, :2]).query(outside[:, :2], distance_upper_bound=allowed)[0]
+    if (short := np.flatnonzero(np.isfinite(distance))).size:
         raise GeometryError(
-            f"{wrong.size} free sites, the first at index {wrong[0]}, have {counts[wrong[0]]} first and "
-            f"second neighbours where {structure} has {expected}; widen the fixed shell"
-        )
-
-
-def _check_distances(positions: Floats, period: float, least: float) -> None:
-    close = pairs_within(positions, period, least)
-    if close.distance.size:
-        worst = int(np.argmin(close.distance))
-        raise GeometryError(
-            f"the predictor brings atoms {close.first[worst]} and {close.second[worst]} to "
-            f"{close.distance[worst]:.2f} Å, below half a bond; check the elastic constants"
-        )
-
-
-def _check_burgers_vector(field: ElasticField, radius: float) -> None:
-    """Once around the line, from one side of the cut to the other, the field gains the Burgers vector."""
-    ends = radius * np.array([[np.cos(angle), np.sin(angle)] for angle in (-np.pi + 1e-9, np.pi - 1e-9)])
-    below, above = field(ends)
-    jump = above - below
-    if min(np.abs(jump - field.burgers).max(), np.abs(jump + field.burgers).max()) > 1e-6:
-        raise GeometryError(
-            f"around the line the elastic displacement gains {np.round(jump, 4).tolist()} Å, not the "
-            f"Burgers vector {np.round(field.burgers, 4).tolist()} Å; check the elastic constants"
+            f"{crystal.name}: once displaced, a site beyond the fixed shell stands {distance[short].min():.2f} Å from "
+            f"a free one, where {allowed:.2f} Å are needed; enlarge the simulation radius"
         )

@@ -1,6 +1,6 @@
-"""Straight dislocations: their kinds, and the displacement that anisotropic elasticity gives them.
+"""Straight dislocations in cubic crystals: their names, orientations and Burgers vectors.
 
-The line is z. Crystal orientation and the sextic problem come from matscipy.dislocation.
+The line is z, the cut along which the crystal has slipped the half-plane y = 0, x < 0.
 """
 
 from __future__ import annotations
@@ -13,23 +13,37 @@ import numpy as np
 from matscipy import dislocation as matscipy_dislocation
 from numpy.typing import NDArray
 
+from kernels.dislocation_classes import CLASSES
+from kernels.elastic_fields import ElasticField, GeometryError, stroh_field
+from kernels.environments import cell_environments
+from kernels.lattices import structure_named
+
+__all__ = [
+    "NAMES",
+    "ElasticField",
+    "GeometryError",
+    "OrientedCell",
+    "elastic_field",
+    "oriented_cell",
+    "stroh_displacement",
+]
+
 Floats = NDArray[np.float64]
 
-# (kind, structure) to the matscipy class that knows its axes, Burgers vector and core position.
-DISLOCATIONS = {("screw", "bcc"): "BCCScrew111Dislocation"}
-
-# The self-consistent predictor is iterated until no component moves by more, Å: it then depends on the site
-# alone, not on which other sites were iterated along with it.
-PREDICTOR_TOLERANCE = 1e-13
-PREDICTOR_ITERATIONS = 500
-# Half the new and half the old iterate: near the core the plain iteration need not contract.
-PREDICTOR_MIXING = 0.5
-# At isotropy the sextic problem is defective: an anisotropy this near to 1 is moved off it by as much.
-ISOTROPY_CLEARANCE = 1e-6
-
-
-class GeometryError(ValueError):
-    """A dislocation that cannot be built as asked."""
+#: What a study may call a dislocation in each structure, besides by its class.
+NAMES: dict[str, dict[str, str]] = {
+    "bcc": {
+        "screw": "BCCScrew111Dislocation",
+        "edge": "BCCEdge111Dislocation",
+        "mixed": "BCCMixed111Dislocation",
+    },
+    "fcc": {
+        "screw": "FCCScrew110Dislocation",
+        "edge": "FCCEdge110Dislocation",
+        "60degree": "FCC60Degree110Dislocation",
+    },
+    "diamond": {"screw": "DiamondGlideScrew", "edge": "DiamondGlideEdge", "60degree": "DiamondGlide60Degree"},
+}
 
 
 @dataclass(frozen=True)
@@ -44,63 +58,30 @@ class OrientedCell:
         Lengths; the third is the period along the line.
     core : (3,) ndarray
         Where the line passes.
+    axes : (3, 3) ndarray
+        Directions of x, y and z in the crystal's cube axes, not normalised.
+    burgers : (3,) ndarray
+        In the crystal's cube axes.
+    partials : (2, 3) or (0, 3) ndarray
+        Burgers vectors into which it dissociates, that to the left (x < 0) first, where it does so freely: in fcc.
+        In diamond the partials have to overcome a barrier.
+    sublattices : (n,) ndarray of int
+        Of two sites that an inversion exchanges, -1 for that with a neighbour at +[111] and +1 for the other; 0
+        where all sites are translations of one.
     """
 
     positions: Floats
     edges: Floats
     core: Floats
-
-
-@dataclass(frozen=True)
-class ElasticField:
-    """Displacement of a straight dislocation in an anisotropic continuum, Stroh's solution.
-
-    u(x) = Re Σ_α c_α log(m·x + p_α n·x) / (2πi), the line along z through the origin, cut along y = 0, x < 0.
-
-    Attributes
-    ----------
-    along, across : (3,) ndarray
-        m and n, in the frame of the cylinder.
-    roots : (6,) ndarray
-        p_α.
-    amplitudes : (3, 6) ndarray
-        c_α, Å.
-    burgers : (3,) ndarray
-        In the frame of the cylinder, Å.
-    """
-
-    along: Floats
-    across: Floats
-    roots: NDArray[np.complex128]
-    amplitudes: NDArray[np.complex128]
+    axes: Floats
     burgers: Floats
+    partials: Floats
+    sublattices: NDArray[np.int64]
 
-    def __call__(self, points: Floats) -> Floats:
-        """Displacement at (m, 2) or (m, 3) points relative to the line, Å; (m, 3)."""
-        plane = points[:, :2]
-        arguments = (plane @ self.along[:2])[:, None] + (plane @ self.across[:2])[:, None] * self.roots
-        return np.asarray((np.log(arguments) @ self.amplitudes.T / (2j * np.pi)).real)
-
-    def self_consistent(self, points: Floats) -> Floats:
-        """Displacement u with u = U(x + u), U this field; (m, 3), Å.
-
-        Raises
-        ------
-        GeometryError
-            If the iteration does not settle: a point is too near the line.
-        """
-        displacement = self(points)
-        for _ in range(PREDICTOR_ITERATIONS):
-            new = PREDICTOR_MIXING * self(points[:, :2] + displacement[:, :2])
-            new += (1 - PREDICTOR_MIXING) * displacement
-            change = float(np.max(np.abs(new - displacement), initial=0.0))
-            displacement = new
-            if change <= PREDICTOR_TOLERANCE:
-                return displacement
-        raise GeometryError(
-            f"the elastic predictor still moves by {change:.1e} Å after {PREDICTOR_ITERATIONS} iterations; "
-            "a site lies too near the dislocation line"
-        )
+    @property
+    def rotation(self) -> Floats:
+        """Rows are x, y and z in the crystal's cube axes, normalised."""
+        return np.asarray(self.axes / np.linalg.norm(self.axes, axis=1)[:, None])
 
 
 def stroh_displacement(
@@ -111,7 +92,7 @@ def stroh_displacement(
     Parameters
     ----------
     kind, structure : str
-        A key of `DISLOCATIONS`: ``screw`` in ``bcc``.
+        See `oriented_cell`.
     C11, C12, C44 : float
         Elastic constants in one unit.
     lattice_constant : float
@@ -131,7 +112,7 @@ def stroh_displacement(
 
     Notes
     -----
-    theory.md, "Why virials matter". J. P. Hirth, J. Lothe, *Theory of Dislocations*, 2nd ed., p. 467.
+    theory.md, "Why virials matter".
 
     Examples
     --------
@@ -147,44 +128,81 @@ def stroh_displacement(
 def elastic_field(
     kind: str, structure: str, C11: float, C12: float, C44: float, lattice_constant: float
 ) -> ElasticField:
-    """Solve the sextic problem of a dislocation in a cubic crystal (see `stroh_displacement`)."""
-    if not (abs(C12) < C11 and C44 > 0.0 and C11 + 2 * C12 > 0.0):
-        raise GeometryError(
-            f"elastic constants C11 = {C11:g}, C12 = {C12:g}, C44 = {C44:g} are not a stable cubic crystal's"
-        )
-    if abs(2 * C44 / (C11 - C12) - 1) < ISOTROPY_CLEARANCE:
-        C44 *= 1 + ISOTROPY_CLEARANCE
-    known = _matscipy_class(kind, structure)
-    axes = np.array(known.axes, dtype=float)
-    burgers = lattice_constant * np.array(known.burgers_dimensionless, dtype=float)
-    solution = matscipy_dislocation.AnisotropicDislocation(
-        axes, slip_plane=axes[1], disloc_line=axes[2], burgers=burgers, C11=C11, C12=C12, C44=C44
-    )
-    displacements, tractions = solution.Nv[:3], solution.Nv[3:]
-    amplitudes = np.sign(solution.Np.imag) * displacements * (solution.b @ tractions)
-    return ElasticField(solution.m.real, solution.n.real, solution.Np, amplitudes, solution.b.real)
+    """Give the elastic displacement of a dislocation as a function (see `stroh_displacement`)."""
+    # the element does not enter
+    cell = oriented_cell(kind, structure, "X")
+    return stroh_field(cell.axes, lattice_constant * cell.burgers, C11, C12, C44)
 
 
-def _matscipy_class(kind: str, structure: str) -> Any:
-    name = DISLOCATIONS.get((kind, structure))
-    if name is None:
-        known = ", ".join(f"{kind} in {structure}" for kind, structure in DISLOCATIONS)
-        raise GeometryError(f"dislocation {kind!r} in {structure!r} is not known; known are: {known}")
-    return getattr(matscipy_dislocation, name)
-
-
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def oriented_cell(kind: str, structure: str, element: str) -> OrientedCell:
     """Look up the crystal in a dislocation's axes.
+
+    Parameters
+    ----------
+    kind : str
+        A name of `NAMES`, or of a class of matscipy.dislocation of one straight dislocation in a cubic crystal. A
+        class of two partials stands for the two at one place: the undissociated dislocation, which dissociates as
+        it relaxes.
+    structure : str
+        ``bcc``, ``fcc`` or ``diamond``.
+    element : str
+        Chemical symbol.
+
+    Returns
+    -------
+    OrientedCell
 
     Raises
     ------
     GeometryError
-        If the dislocation is not known for the structure.
+        If the dislocation is not known for the structure, or is not one straight dislocation.
+
+    Examples
+    --------
+    >>> oriented_cell("60degree", "fcc", "Cu").burgers.tolist()
+    [0.5, 0.0, -0.5]
     """
+    known = _class_named(NAMES.get(structure, {}).get(kind, kind))
+    if known is None or known.crystalstructure != structure:
+        raise GeometryError(
+            f"dislocation {kind!r} in {structure!r} is not known; known are "
+            f"{', '.join(NAMES.get(structure, {})) or 'none'}, and the classes of matscipy.dislocation of one "
+            f"straight dislocation in {structure}"
+        )
     # elastic constants do not enter the cell, but matscipy's constructor insists on some
-    known = _matscipy_class(kind, structure)(1.0, C11=2.0, C12=1.0, C44=1.0, symbol=element)
-    cell = known.unit_cell
+    made = known(1.0, C11=2.0, C12=1.0, C44=1.0, symbol=element)
+    positions, edges = np.array(made.unit_cell.positions), np.diag(made.unit_cell.cell.array).copy()
+    axes = np.array(made.axes, dtype=float)
+    sides = [made.left_dislocation, made.right_dislocation] if hasattr(made, "left_dislocation") else []
+    free = [side.burgers_dimensionless for side in sides if structure == "fcc"]
     return OrientedCell(
-        np.array(cell.positions), np.diag(cell.cell.array), np.array(known.unit_cell_core_position)
+        positions=positions,
+        edges=edges,
+        core=np.array(made.unit_cell_core_position, dtype=float),
+        axes=axes,
+        burgers=np.array(made.burgers_dimensionless, dtype=float),
+        partials=np.array(free, dtype=float).reshape(-1, 3),
+        sublattices=_sublattices(structure, positions, edges, axes),
     )
+
+
+def _sublattices(structure: str, positions: Floats, edges: Floats, axes: Floats) -> NDArray[np.int64]:
+    lattice = structure_named(structure)
+    if not lattice.has_internal_freedom:
+        return np.zeros(len(positions), dtype=np.int64)
+    around = cell_environments(positions, np.diag(edges), lattice.nearest_reach)
+    first = around.vectors(positions)[:, 0] @ (axes / np.linalg.norm(axes, axis=1)[:, None])
+    # (1, 1, 1), (1, -1, -1), … around one of the two, their opposites around the other
+    return np.where(np.prod(first, axis=1) > 0.0, -1, 1)
+
+
+def _class_named(name: str) -> Any | None:
+    """Find a class of one straight dislocation; None where there is no such."""
+    found = CLASSES.get(name, getattr(matscipy_dislocation, name, None))
+    if not isinstance(found, type) or not issubclass(found, matscipy_dislocation.CubicCrystalDislocation):
+        return None
+    if issubclass(found, matscipy_dislocation.CubicCrystalDislocationQuadrupole):
+        raise GeometryError(f"dislocation {name!r} is two of opposite sign; name the class of one of them")
+    # matscipy's abstract classes have no name of their own
+    return found if isinstance(getattr(found, "name", None), str) else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.dislocations import elastic_field, oriented_cell
 from kernels.environments import cell_environments
 from kernels.lattices import conventional_crystal, structure_named
 from kernels.linear_basis import LinearBasis, basis_of
@@ -22,12 +22,9 @@ REACH = 0.2
 GPA = 160.21766208
 # Components of A = ∂P/∂F: A1111, A1122, A1212, A1221.
 MODULI = (((0, 0), (0, 0)), ((0, 0), (1, 1)), ((0, 1), (0, 1)), ((0, 1), (1, 0)))
-# Angles at which the far field is integrated around the line: periodic and smooth, so the rule is exact to rounding.
-ANGLES = 512
-
-
-class ElasticityError(ValueError):
-    """A crystal whose elastic rows cannot be made."""
+# Stands beside a component of F for the shift w3 of one sublattice of diamond against the other. By symmetry w3
+# couples to F12 and F21 alike and to no other component, and is as stiff as w1 and w2.
+SHIFT = (2, -1)
 
 
 def elastic_rows(
@@ -42,71 +39,134 @@ def elastic_rows(
     basis, material : mapping
         ACE basis and reference material as plain data.
     structure : str
-        ``bcc`` or ``fcc``.
+        ``bcc``, ``fcc`` or ``diamond``.
 
     Returns
     -------
     dict
         ``lattice_constants`` (81,), Å, the reference's in the middle; ``energy`` (81, L), per atom;
         ``pressure`` (81, L), GPa per eV; ``moduli`` (81, 4, L), A1111, A1122, A1212, A1221 of A = ∂P/∂F at F = I,
-        P the first Piola–Kirchhoff stress, GPa per eV. Empty on ranks other than 0.
+        P the first Piola–Kirchhoff stress, GPa per eV, with the atoms moved by F alone; and what
+        `relaxed_moduli` needs to let the sublattices shift as well, ``internal`` (81, 2, L): ∂²/∂F12 ∂w3, GPa/Å per
+        eV, and ∂²/∂w3², GPa/Å² per eV, w the shift of one sublattice against the other; (81, 0, L) where there is
+        one only. Empty on ranks other than 0.
 
     Raises
     ------
-    ElasticityError
-        If atoms of the structure may shift against one another under strain (diamond).
+    ValueError
+        If the structure is not known.
 
     Notes
     -----
-    theory.md, "Why virials matter". By forward differentiation, twice, of one site's functions with respect to F.
+    theory.md, "Why virials matter". By forward differentiation, twice, of one site's functions as its neighbours
+    move. The sites of diamond are images of each other by inversion, which also exchanges the sublattices, so one
+    site's energy is the energy per atom whatever the shift.
     """
     lattice = structure_named(structure)
-    if lattice.has_internal_freedom:
-        raise ElasticityError(
-            f"{structure}: atoms shift against one another under strain, which these rows do not follow; "
-            "use bcc or fcc"
-        )
     if comm.rank != 0:
         return {}
     functions = basis_of(basis)
     constants = float(material["lattice_constant"]) * np.linspace(1.0 - REACH, 1.0 + REACH, NODES)
     # the middle node is the reference's own lattice constant, to the last bit
     constants[NODES // 2] = float(material["lattice_constant"])
-    vectors, mask = _environments(structure, constants, functions.cutoff)
+    around = _Neighbourhood.of(structure, constants, functions.cutoff)
     volumes = constants**3 / len(lattice.sites)
-    energy, stress, moduli = _strained(functions, vectors, mask)
+    derivatives = [around.derivatives(functions, one, other) for one, other in MODULI]
+    energy, stress, _ = derivatives[0]
+    follows = ((0, 1), SHIFT) if lattice.has_internal_freedom else ()
+    internal = [around.derivatives(functions, one, SHIFT) for one in follows]
     return {
         "lattice_constants": constants,
         "energy": energy,
         "pressure": -GPA * stress / volumes[:, None],
-        "moduli": GPA * moduli / volumes[:, None, None],
+        "moduli": GPA * np.stack([bent for *_, bent in derivatives], axis=1) / volumes[:, None, None],
+        "internal": GPA * _stacked([bent for *_, bent in internal], energy.shape) / volumes[:, None, None],
     }
 
 
-def _environments(structure: str, constants: Floats, cutoff: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """Neighbour vectors of a site of the perfect crystal at each lattice constant: (n, K, 3) and (n, K)."""
-    positions, cell = conventional_crystal(structure, 1.0, (1, 1, 1))
-    densest = cell_environments(positions, cell, cutoff / float(constants.min()), np.array([0]))
-    unit = densest.vectors(positions)
-    vectors = constants[:, None, None] * unit
-    return vectors, densest.mask & (np.linalg.norm(vectors, axis=2) < cutoff)
+def _stacked(rows: list[Floats], shape: tuple[int, ...]) -> Floats:
+    """(n, k, L) from k times (n, L), k = 0 included."""
+    return np.stack(rows, axis=1) if rows else np.zeros((shape[0], 0, shape[1]))
 
 
-def _strained(basis: LinearBasis, vectors: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-    """Site functions (n, L), their derivatives by F11 (n, L) and second derivatives by F (n, 4, L)."""
-    second = []
-    for one, other in MODULI:
-        functions, first, bent = basis.strain_derivatives(vectors, mask, _unit(one), _unit(other))
-        second.append(bent)
-        if one == (0, 0):
-            energy, stress = functions, first
-    return energy, stress, np.stack(second, axis=1)
+@dataclass(frozen=True)
+class _Neighbourhood:
+    """A site of the perfect crystal at n lattice constants.
+
+    Attributes
+    ----------
+    vectors : (n, K, 3) ndarray
+        To its neighbours, Å.
+    mask : (n, K) ndarray of bool
+        Filled slots.
+    other : (K,) ndarray of bool
+        Whether a neighbour stands on the other sublattice, that at ¼[111].
+    """
+
+    vectors: Floats
+    mask: NDArray[np.bool_]
+    other: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, structure: str, constants: Floats, cutoff: float) -> _Neighbourhood:
+        positions, cell = conventional_crystal(structure, 1.0, (1, 1, 1))
+        densest = cell_environments(positions, cell, cutoff / float(constants.min()), np.array([0]))
+        vectors = constants[:, None, None] * densest.vectors(positions)
+        # conventional_crystal lists one sublattice after the other
+        other = densest.index[0] >= (len(positions) + 1) // 2
+        return cls(vectors, densest.mask & (np.linalg.norm(vectors, axis=2) < cutoff), other)
+
+    def derivatives(
+        self, basis: LinearBasis, one: tuple[int, int], other: tuple[int, int]
+    ) -> tuple[Floats, Floats, Floats]:
+        """Site functions (n, L), their derivative in one direction, and their second in both: by F, or by `SHIFT`."""
+        return basis.second_derivatives(self.vectors, self.mask, self._moved(one), self._moved(other))
+
+    def _moved(self, direction: tuple[int, int]) -> Floats:
+        moved = np.zeros_like(self.vectors)
+        row, column = direction
+        moved[..., row] = self.other if direction == SHIFT else self.vectors[..., column]
+        return moved
 
 
-def _unit(component: tuple[int, int]) -> Floats:
-    direction = np.zeros((3, 3))
-    direction[component] = 1.0
-    return direction
+def relaxed_moduli(moduli: Floats, internal: Floats) -> Floats:
+    """Moduli with the sublattices shifted to where a deformation drives them.
+
+    Parameters
+    ----------
+    moduli : (..., 4)
+        A1111, A1122, A1212, A1221 with the atoms moved by F alone, as `elastic_rows` times coefficients.
+    internal : (..., 2) or (..., 0)
+        ∂²/∂F12 ∂w3 and ∂²/∂w3², likewise.
+
+    Returns
+    -------
+    (..., 4) ndarray
+        In the moduli's unit; NaN in the shears where the shift is not driven back.
+
+    Notes
+    -----
+    The Schur complement over w: A - A_Fw A_ww⁻¹ A_wF. Both shears lose the same, the others nothing.
+
+    Examples
+    --------
+    >>> relaxed_moduli(np.array([160.0, 80.0, 110.0, 110.0]), np.array([30.0, 18.0])).tolist()
+    [160.0, 80.0, 60.0, 60.0]
+    """
+    if internal.shape[-1] == 0:
+        return moduli
+    coupling, stiffness = internal[..., 0], internal[..., 1]
+    loss = coupling**2 / np.where(stiffness > 0.0, stiffness, np.nan)
+    relaxed = moduli.copy()
+    relaxed[..., 2:] -= loss[..., None]
+    return relaxed
+
+
+def internal_shift(internal: Floats) -> Floats:
+    """Shift of the sublattices along x under a shear γ_yz, Å: (...,) from (..., 2), and 0 from (..., 0)."""
+    if internal.shape[-1] == 0:
+        return np.zeros(internal.shape[:-1])
+    return np.asarray(-internal[..., 0] / np.where(internal[..., 1] > 0.0, internal[..., 1], np.nan))
 
 
 def bulk_properties_grid(
@@ -138,11 +198,14 @@ def bulk_properties_grid(
     """
     constants, middle = np.asarray(rows["lattice_constants"]), NODES // 2
     pressure = coefficients @ np.asarray(rows["pressure"]).T
-    moduli = np.einsum("aml,wl->wam", np.asarray(rows["moduli"]), coefficients)
+    moduli, internal = (
+        np.einsum("aml,wl->wam", np.asarray(rows[name]), coefficients) for name in ("moduli", "internal")
+    )
     # p = -(dE/ds)/(3 V s²) for a uniform stretch s, and d²E/ds² = V (3 A1111 + 6 A1122)
     slopes = -(moduli[..., 0] + 2.0 * moduli[..., 1] + 2.0 * pressure) / constants
     relaxed = _zero_pressure(constants, pressure, slopes)
-    at_rest = _through_four(constants, moduli, relaxed)
+    stiffnesses = _through_four(constants, np.concatenate([moduli, internal], axis=2), relaxed)
+    at_rest = relaxed_moduli(stiffnesses[:, :4], stiffnesses[:, 4:])
     c11, c12, c44 = at_rest[:, 0], at_rest[:, 1], at_rest[:, 2]
     reference = np.array([float(material[name]) for name in ("C11", "C12", "C44")])
     return {
@@ -200,82 +263,3 @@ def _through_four(nodes: Floats, values: Floats, where: Floats) -> Floats:
                 shares[:, own] *= (points - around[:, other]) / (around[:, own] - around[:, other])
     interpolated = np.einsum("ws,wsm->wm", shares, values[np.arange(len(points))[:, None], stencil])
     return np.where(inside[:, None], interpolated, np.nan)
-
-
-def far_field_mismatch(
-    rows: Mapping[str, Any], coefficients: Floats, material: Mapping[str, Any], dislocation: str
-) -> Floats:
-    """How fast the squared geometry error grows with ln R because of a fit's elastic moduli.
-
-    s = Σ_{bonds, r < |ℓ| < 2r} |D(u0^δ - u0)|² / ln 2 for large r, where D(u0^δ - u0) over a bond ρ is
-    (∇u0^δ - ∇u0) ρ and decays like 1/|ℓ|. The sum over the lattice is then an integral over the angle around the
-    line, and independent of r.
-
-    Parameters
-    ----------
-    rows : mapping
-        As returned by `elastic_rows`.
-    coefficients : (W, L)
-        eV.
-    material : mapping
-        The reference's structure, element, lattice_constant (Å), C11, C12, C44 (GPa).
-    dislocation : str
-        Kind of dislocation.
-
-    Returns
-    -------
-    (W,) ndarray
-        s in Å² per line period. NaN where the fit's moduli at the reference's lattice constant are not stable.
-
-    Raises
-    ------
-    GeometryError
-        If the dislocation is not known.
-
-    Notes
-    -----
-    theory.md, "Why virials matter": with A = ∂P/∂F at the reference's lattice constant, the bulk's equilibrium sees
-    C11 = A1111, C44 = A1212 and C12 = A1122 + A1221 - A1212 only.
-    """
-    structure, length = str(material["structure"]), float(material["lattice_constant"])
-    period = float(oriented_cell(dislocation, structure, str(material["element"])).edges[2]) * length
-    squares = _bond_squares(structure, length)
-    density = period * len(structure_named(structure).sites) / length**3
-    reference = _circled(dislocation, material, *(float(material[name]) for name in ("C11", "C12", "C44")))
-    moduli = np.einsum("ml,wl->wm", np.asarray(rows["moduli"])[NODES // 2], coefficients)
-    mismatch = np.full(len(coefficients), np.nan)
-    for number, (a1111, a1122, a1212, a1221) in enumerate(moduli):
-        c11, c12, c44 = float(a1111), float(a1122 + a1221 - a1212), float(a1212)
-        if _stable(c11, c12, c44):
-            difference = _circled(dislocation, material, c11, c12, c44) - reference
-            around = 2.0 * np.pi * np.mean(np.sum(difference**2, axis=(1, 2)))
-            # half: each bond once; a third: the bonds of a cubic crystal's shells spread evenly over directions
-            mismatch[number] = density * 0.5 * squares / 3.0 * around
-    return mismatch
-
-
-def _stable(c11: float, c12: float, c44: float) -> bool:
-    return bool(abs(c12) < c11 and c11 + 2.0 * c12 > 0.0 and c44 > 0.0)
-
-
-def _bond_squares(structure: str, lattice_constant: float) -> float:
-    """Sum of the squared lengths of a site's bonds to its first and second neighbours, Å²."""
-    reach = structure_named(structure).bond_reach * lattice_constant
-    positions, cell = conventional_crystal(structure, lattice_constant, (1, 1, 1))
-    around = cell_environments(positions, cell, reach, np.array([0]))
-    return float(np.sum(around.vectors(positions)[around.mask] ** 2))
-
-
-def _circled(dislocation: str, material: Mapping[str, Any], c11: float, c12: float, c44: float) -> Floats:
-    """|ℓ| ∇u0 on a circle around the line: (angle, component, direction in the plane), Å."""
-    structure, length = str(material["structure"]), float(material["lattice_constant"])
-    field = elastic_field(dislocation, structure, c11, c12, c44, length)
-    angles = 2.0 * np.pi * np.arange(ANGLES) / ANGLES
-    plane = np.column_stack([np.cos(angles), np.sin(angles)])
-    # u = Re Σ c log(d·x) / 2πi has the gradient Re Σ c d / (d·x) / 2πi, d = m + p n
-    directions = field.along[:2] + field.roots[:, None] * field.across[:2]
-    return np.asarray(
-        np.einsum(
-            "ca,aj,ta->tcj", field.amplitudes, directions, 1.0 / (plane @ directions.T) / (2j * np.pi)
-        ).real
-    )

@@ -94,7 +94,7 @@ def cylinder_environments(
     >>> int(chain.mask.sum())
     4
     """
-    _check(positions, radius)
+    check_search(positions, radius)
     if not period > 0.0:
         raise NeighbourError(f"the period along the line is {period} Å; it must be positive")
     low = positions.min(axis=0) - VACUUM
@@ -136,14 +136,28 @@ def cell_environments(
     >>> int(cell_environments(np.zeros((1, 3)), 2.0 * np.eye(3), radius=2.1).mask.sum())
     6
     """
-    _check(positions, radius)
+    check_search(positions, radius)
     vectors = np.asarray(cell, dtype=float)
     if not abs(float(np.linalg.det(vectors))) > 0.0:
         raise NeighbourError(f"the cell {vectors.tolist()} has no volume")
     return _search(positions, vectors, np.ones(3, dtype=bool), np.zeros(3), radius, centres)
 
 
-def _check(positions: Floats, radius: float) -> None:
+def check_search(positions: Floats, radius: float) -> None:
+    """Refuse positions and a radius of which no neighbours can be found.
+
+    Parameters
+    ----------
+    positions : (n, 3)
+        Å.
+    radius : float
+        Å.
+
+    Raises
+    ------
+    NeighbourError
+        If the radius is not positive or a position is not finite; it names the first such atom.
+    """
     if not radius > 0.0:
         raise NeighbourError(f"the neighbour radius is {radius} Å; it must be positive")
     if not np.isfinite(positions).all():

@@ -32,11 +32,14 @@ class Evaluation:
         eV/Å.
     virial : (6,) ndarray
         −dE/d(strain) in the order of `VOIGT`, eV. It means something for a crystal only.
+    per_site : bool
+        Whether the site energies are the potential's own. Otherwise only their sum means something.
     """
 
     site_energies: Floats
     forces: Floats
     virial: Floats
+    per_site: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ class System(Protocol):
 
 class Reference(Protocol):
     """A potential on a communicator. It holds one system at a time: making another ends the one before."""
+
+    @property
+    def named(self) -> str:
+        """What messages call it."""
+        ...
 
     @property
     def cutoff(self) -> float:

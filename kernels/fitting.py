@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_triangular
 
-from kernels.elasticity import bulk_properties_grid, far_field_mismatch
+from kernels.elasticity import bulk_properties_grid
+from kernels.far_field import far_field_mismatch
 from kernels.inputs import load_arrays
 from kernels.linear_basis import basis_of
+from kernels.weight_grid import solve_scalings
 
 Floats = NDArray[np.float64]
 
-# Kinds of observation in the order of a weighting's three weights.
-OBSERVATIONS = ("energy", "forces", "virial")
+# Kinds of observation in the order of a weighting's weights.
+OBSERVATIONS = ("energy", "forces", "virial", "force_constants")
+# Kinds that a weighting need not name.
+OPTIONAL = ("force_constants",)
 # Kinds of configuration in the order of the errors' last dimension.
 CONFIGURATIONS = ("bulk", "core")
-# Stacked factors of the weightings that are decomposed together take about this much memory, bytes.
-GROUP_BYTES = 2**26
+# Residuals of the fits that are judged together take about this much memory for each kind of observation, bytes.
+RESIDUAL_BYTES = 2**26
 
 
 class FittingError(ValueError):
@@ -39,9 +43,11 @@ class Solutions:
     e0 : (W,)
         Energy of every site besides, relative to the reference's bulk, eV.
     rank : (W,) int
-        Numerical rank of the weighted data rows with E0 eliminated, without the prior; 0 where excluded.
+        Numerical rank of the weighted data rows with E0 eliminated, without the prior; 0 where excluded. Less than
+        L: the prior alone determined the rest.
     condition : (W,)
-        2-norm condition number of the whole stacked matrix, prior included.
+        2-norm condition number of the whole stacked matrix, prior included; along an axis of many values to about a
+        per cent (`kernels.weight_axis`).
     excluded : (W,) bool
         Weightings whose weights are all zero: no fit.
     """
@@ -63,7 +69,8 @@ def fit_block(
     held_out: str,
     elastic: str,
     weightings: list[list[float]],
-    regularisation: float,
+    regularisation: float | list[float],
+    force_constants: str | None = None,
 ) -> dict[str, Any]:
     """Fit every weighting of a block and judge each fit by itself.
 
@@ -79,10 +86,13 @@ def fit_block(
         Paths of `kernels.assembly.factors` of the training set and of the held-out set.
     elastic : str
         Path of `kernels.elasticity.elastic_rows` of the basis.
-    weightings : list of [energy, forces, virial]
-        W of them.
-    regularisation : float
-        λ of the smoothness prior.
+    weightings : list of [energy, forces, virial] or [energy, forces, virial, force constants]
+        Weights.
+    regularisation : float or list of float
+        λ of the smoothness prior. Of several, the fits of the first come first: W is their number times that of the
+        weightings.
+    force_constants : str, optional
+        Path of `kernels.force_constants.force_constant_factors`, where they are observed.
 
     Returns
     -------
@@ -101,6 +111,8 @@ def fit_block(
     if comm.rank != 0:
         return {}
     trained, judged, rows = load_arrays(factors), load_arrays(held_out), load_arrays(elastic)
+    if force_constants is not None:
+        trained = {**trained, **load_arrays(force_constants)}
     fits = solve_grid(trained, basis_of(basis).gamma, weightings, regularisation)
     mismatch = far_field_mismatch(rows, fits.coefficients, material, dislocation)
     return {
@@ -112,15 +124,15 @@ def fit_block(
         **rmse_grid(judged, fits.coefficients, fits.e0),
         **bulk_properties_grid(rows, fits.coefficients, material),
         "far_field_mismatch": mismatch,
-        "basis_size": np.full(len(weightings), int(trained["basis_size"])),
-        "labelled_atoms": np.full(len(weightings), int(trained["labelled_atoms"])),
+        "basis_size": np.full(len(fits.e0), int(trained["basis_size"])),
+        "labelled_atoms": np.full(len(fits.e0), int(trained["labelled_atoms"])),
     }
 
 
 def solve_grid(
-    factors: Mapping[str, Any], gamma: Floats, weightings: ArrayLike, regularisation: float
+    factors: Mapping[str, Any], gamma: Floats, weightings: ArrayLike, regularisation: ArrayLike
 ) -> Solutions:
-    """Minimise the loss for each weighting: Σ_k w_k² mean_k(residual²) + λ²‖Γc‖².
+    """Minimise the loss for each weighting and regularisation: Σ_k w_k² mean_k(residual²) + λ²‖Γc‖².
 
     The mean of a kind of observation runs over all its rows, bulk and core together. E0 is eliminated in closed form.
 
@@ -130,40 +142,40 @@ def solve_grid(
         Triangular factors of `kernels.assembly.factors`.
     gamma : (L,)
         Diagonal of Γ.
-    weightings : (W, 3)
-        Weights of energy, forces and virial, w_k ≥ 0. Only their ratios and λ's to them matter.
-    regularisation : float
-        λ ≥ 0. At 0, a fit that the data do not determine is the shortest of the best.
+    weightings : (W, 3) or (W, 4)
+        Weights of energy, forces, virial and, where given, force constants, w_k ≥ 0. Only their ratios and λ's to
+        them matter.
+    regularisation : float or (P,)
+        λ ≥ 0. Where the data and λ do not determine a fit to working precision, it is the one of the smallest ‖Γc‖.
 
     Returns
     -------
     Solutions
-        Conditions reach 1e10: compare fits by their predictions, not by their coefficients.
+        Of P·W fits, the weightings of the first λ first. Conditions reach 1e10: compare fits by their predictions,
+        not by their coefficients.
 
     Raises
     ------
     FittingError
-        If a weight is negative or not finite, λ is, or the factors belong to another basis.
+        If a weight is negative or not finite, λ is, a weighted kind of observation is not among the factors, or the
+        factors belong to another basis.
 
     Notes
     -----
-    theory.md, "The loss, and the weight grid". No Gram matrix is ever formed.
+    theory.md, "The loss, and the weight grid". No Gram matrix is ever formed. `kernels.weight_grid` solves them.
     """
     gamma = np.asarray(gamma, dtype=float)
-    weights = _checked(factors, gamma, weightings, regularisation)
+    weights, lambdas = _checked(factors, gamma, weightings, regularisation)
     kinds = _without_constant(factors)
-    excluded: NDArray[np.bool_] = np.asarray(~weights.any(axis=1))
-    prior = np.column_stack([np.diag(regularisation * gamma), np.zeros(len(gamma))])
-    coefficients, condition = np.full((len(weights), len(gamma)), np.nan), np.full(len(weights), np.nan)
-    for group in _groups(np.flatnonzero(~excluded), kinds, prior):
-        uppers: Floats = np.asarray(np.linalg.qr(_stacked(kinds, prior, weights[group]), mode="r"))
-        uppers = uppers[:, : len(gamma)]
-        condition[group] = _conditions(uppers[:, :, :-1])
-        for place, upper in zip(group, uppers, strict=True):
-            coefficients[place] = _solution(upper, float(condition[place]))
-    return Solutions(
-        coefficients, _constants(factors, coefficients), _ranks(kinds, weights), condition, excluded
-    )
+    prior = np.column_stack([np.diag(gamma), np.zeros(len(gamma))])
+    scales = np.column_stack([np.tile(weights, (len(lambdas), 1)), np.repeat(lambdas, len(weights))])
+    excluded: NDArray[np.bool_] = np.asarray(~scales[:, :-1].any(axis=1))
+    coefficients, condition = np.full((len(scales), len(gamma)), np.nan), np.full(len(scales), np.nan)
+    fitted = np.flatnonzero(~excluded)
+    if len(fitted):
+        coefficients[fitted], condition[fitted] = solve_scalings([*kinds, prior], scales[fitted], gamma)
+    ranks = _ranks(kinds, scales[:, :-1])
+    return Solutions(coefficients, _constants(factors, coefficients), ranks, condition, excluded)
 
 
 def rmse_grid(factors: Mapping[str, Any], coefficients: Floats, e0: Floats) -> dict[str, Floats]:
@@ -183,35 +195,62 @@ def rmse_grid(factors: Mapping[str, Any], coefficients: Floats, e0: Floats) -> d
     dict
         ``rmse_energy`` (eV per atom, or per observed atom of a core), ``rmse_forces`` (eV/Å) and ``rmse_virial``
         (eV per atom), (W, 2) over (bulk, core): ‖R (E0, c, -1)‖ / √rows. NaN where there are no such
-        observations, and where the fit is.
+        observations, and where the fit is. ``rmse_force_constants`` (eV/Å²) where the factors have them.
     """
-    residual_of = np.column_stack([e0, coefficients, np.full(len(e0), -1.0)]).T
-    errors = {}
-    for observation in OBSERVATIONS:
-        table = np.full((len(e0), len(CONFIGURATIONS)), np.nan)
-        for column, configuration in enumerate(CONFIGURATIONS):
+    shown = [each for each in OBSERVATIONS if each not in OPTIONAL or f"{each}_core" in factors]
+    errors = {f"rmse_{each}": np.full((len(e0), len(CONFIGURATIONS)), np.nan) for each in shown}
+    size = max(1, RESIDUAL_BYTES // (8 * (coefficients.shape[1] + 2)))
+    for start in range(0, len(e0), size):
+        some = slice(start, start + size)
+        residual_of = np.column_stack([coefficients[some], np.full(len(e0[some]), -1.0)]).T
+        for observation, (column, configuration) in product(shown, enumerate(CONFIGURATIONS)):
             name = f"{observation}_{configuration}"
             if name in factors:
-                residual = np.asarray(factors[name]) @ residual_of
-                table[:, column] = np.linalg.norm(residual, axis=0) / np.sqrt(int(factors[f"{name}_rows"]))
-        errors[f"rmse_{observation}"] = table
+                upper = np.asarray(factors[name])
+                residual = upper[:, 1:] @ residual_of
+                if np.any(upper[:, 0]):
+                    residual += np.outer(upper[:, 0], e0[some])
+                rows = int(factors[f"{name}_rows"])
+                errors[f"rmse_{observation}"][some, column] = np.linalg.norm(residual, axis=0) / np.sqrt(rows)
     return errors
 
 
 def _checked(
-    factors: Mapping[str, Any], gamma: Floats, weightings: ArrayLike, regularisation: float
-) -> Floats:
-    weights = np.asarray(weightings, dtype=float)
-    if weights.ndim != 2 or weights.shape[1] != len(OBSERVATIONS):
-        raise FittingError(f"weightings of shape {weights.shape}; wanted are (W, 3): energy, forces, virial")
+    factors: Mapping[str, Any], gamma: Floats, weightings: ArrayLike, regularisation: ArrayLike
+) -> tuple[Floats, Floats]:
+    """Weights of every kind of observation, (W, 4), and the regularisations, (P,)."""
+    given = np.asarray(weightings, dtype=float)
+    least = len(OBSERVATIONS) - len(OPTIONAL)
+    if given.ndim != 2 or not least <= given.shape[1] <= len(OBSERVATIONS):
+        raise FittingError(
+            f"weightings of shape {given.shape}; wanted are (W, 3 or 4): {', '.join(OBSERVATIONS)}"
+        )
+    weights = np.zeros((len(given), len(OBSERVATIONS)))
+    weights[:, : given.shape[1]] = given
     if not (np.isfinite(weights).all() and (weights >= 0.0).all()):
         raise FittingError("a weight is negative or not finite; weights are zero or positive numbers")
-    if not (np.isfinite(regularisation) and regularisation >= 0.0):
-        raise FittingError(f"the regularisation is {regularisation}; it is zero or a positive number")
-    functions = np.asarray(factors["energy_bulk"]).shape[1] - 2
-    if functions != len(gamma):
+    lambdas = np.atleast_1d(np.asarray(regularisation, dtype=float))
+    if lambdas.ndim != 1 or not (np.isfinite(lambdas).all() and (lambdas >= 0.0).all()):
+        raise FittingError(
+            f"the regularisation is {lambdas.tolist()}; it is zero or a positive number, or several"
+        )
+    if (functions := _functions(factors)) != len(gamma):
         raise FittingError(f"the factors have {functions} functions, the prior {len(gamma)}: two bases")
-    return weights
+    for observation, column in zip(OBSERVATIONS, weights.T, strict=True):
+        if column.any() and not any(f"{observation}_{each}" in factors for each in CONFIGURATIONS):
+            raise FittingError(
+                f"{observation} has a weight, but the factors hold no {observation}: "
+                "observe it, or set its weight to 0"
+            )
+    return weights, lambdas
+
+
+def _functions(factors: Mapping[str, Any]) -> int:
+    kinds = [f"{each}_{where}" for each in OBSERVATIONS for where in CONFIGURATIONS]
+    shapes = [np.shape(factors[kind]) for kind in kinds if kind in factors]
+    if not shapes:
+        raise FittingError("the factors hold no observation at all")
+    return int(shapes[0][1]) - 2
 
 
 def _without_constant(factors: Mapping[str, Any]) -> list[Floats]:
@@ -222,42 +261,16 @@ def _without_constant(factors: Mapping[str, Any]) -> list[Floats]:
         # the first row of a factor with ones holds their projections: without it, the others are centred
         parts = [np.asarray(factors[n])[int(np.asarray(factors[n])[0, 0] != 0.0) :, 1:] for n in names]
         rows = sum(int(factors[f"{name}_rows"]) for name in names)
-        width = np.asarray(factors["energy_bulk"]).shape[1] - 1
+        width = _functions(factors) + 1
         stacked = np.vstack(parts) if parts else np.zeros((0, width))
         kinds.append(np.asarray(np.linalg.qr(stacked, mode="r")) / np.sqrt(max(rows, 1)))
     return kinds
 
 
-def _stacked(kinds: list[Floats], prior: Floats, weights: Floats) -> Floats:
-    """(W, rows, L + 1) weighted rows of all kinds above those of the prior."""
-    weighted = [weights[:, k, None, None] * rows for k, rows in enumerate(kinds)]
-    return np.concatenate([*weighted, np.broadcast_to(prior, (len(weights), *prior.shape))], axis=1)
-
-
-def _groups(places: NDArray[np.int64], kinds: list[Floats], prior: Floats) -> Iterator[NDArray[np.int64]]:
-    """Cut weightings into groups whose stacks fit into `GROUP_BYTES`."""
-    bytes_each = prior.shape[1] * (len(prior) + sum(len(rows) for rows in kinds)) * 8
-    size = max(1, GROUP_BYTES // bytes_each)
-    for start in range(0, len(places), size):
-        yield places[start : start + size]
-
-
-def _conditions(uppers: Floats) -> Floats:
-    """Ratio of the largest to the smallest singular value of each square matrix; infinite where singular."""
-    values = np.linalg.svd(uppers, compute_uv=False)
-    smallest = values[:, -1]
-    return np.where(smallest > 0.0, values[:, 0] / np.where(smallest > 0.0, smallest, 1.0), np.inf)
-
-
-def _solution(upper: Floats, condition: float) -> Floats:
-    """Solve R c = q for (L, L + 1) [R | q]; the shortest c where R is singular to working precision."""
-    if condition * np.finfo(float).eps < 1.0:
-        return np.asarray(solve_triangular(upper[:, :-1], upper[:, -1]), dtype=float)
-    return np.asarray(np.linalg.lstsq(upper[:, :-1], upper[:, -1], rcond=None)[0], dtype=float)
-
-
 def _constants(factors: Mapping[str, Any], coefficients: Floats) -> Floats:
-    """E0 of fits: the mean residual of the bulk energies, whatever their weight, for forces say nothing of it."""
+    """E0 of fits: the mean residual of the bulk energies, whatever their weight: forces say nothing of it."""
+    if "energy_bulk" not in factors:
+        return np.full(len(coefficients), np.nan)
     first = np.asarray(factors["energy_bulk"])[0]
     return np.asarray((first[-1] - coefficients @ first[1:-1]) / first[0], dtype=float)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,15 @@ from scipy.sparse import csc_matrix, csr_matrix, identity
 
 from kernels.colouring import Integers, colour_columns
 from kernels.evaluations import Floats, Reference
+from kernels.factorisation import factor_fits
 from kernels.inputs import load_arrays
 from kernels.pairs import Pairs, pairs_within
 from kernels.references import open_reference
 
 # Added to every distance that decides who feels whom, Å: more than a difference step moves an atom.
 MARGIN = 1e-2
+# Of the differences, Å: see `hessian_columns`.
+STEP = 1e-5
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class _Reach:
 
 
 def hessian_columns(
-    comm: Any, potential: Mapping[str, Any], rough_path: str, part: int, parts: int, step: float = 1e-5
+    comm: Any, potential: Mapping[str, Any], rough_path: str, part: int, parts: int, step: float = STEP
 ) -> dict[str, Any] | None:
     """Difference the forces on the free atoms of a cylinder for one part of its columns.
 
@@ -87,7 +90,8 @@ def hessian_columns(
     -------
     dict or None
         On rank 0 ``rows``, ``columns`` (int) and ``values`` (eV/Å²), the part's entries of −∂F/∂u over
-        free degrees of freedom, 3·(free site) + xyz; None on other ranks.
+        free degrees of freedom, 3·(free site) + xyz; none where the cylinder is so large that a factor of its
+        Hessian would not fit (`kernels.factorisation.factor_fits`). None on other ranks.
 
     Raises
     ------
@@ -98,15 +102,51 @@ def hessian_columns(
 
     Notes
     -----
-    theory.md, "Relaxing with the reference's Hessian".
+    theory.md, "Relaxing with the reference's Hessian". Analytic Hessians of matscipy are no gain: for a silicon screw
+    of 25 Å its Stillinger–Weber's took 24 s, differences of its own forces 20 s, and of LAMMPS's 0.9 s; its EAM's took
+    14 s where LAMMPS's differences took 5.7 s, and was off by the 1e-4 that its splines differ by.
     """
     if not 0 <= part < parts:
         raise ValueError(f"part {part} of {parts}: parts are numbered from 0")
+    return _columns(comm, potential, load_arrays(rough_path), part, parts, step)
+
+
+def cylinder_hessian(comm: Any, potential: Mapping[str, Any], cylinder: Mapping[str, NDArray[Any]]) -> Any:
+    """Difference the whole Hessian of a cylinder at once.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+        Colours are dealt to its ranks.
+    potential : mapping
+        See `kernels.references.open_reference`.
+    cylinder : mapping
+        The arrays of `kernels.equilibrium.rough_equilibrium`.
+
+    Returns
+    -------
+    csc_matrix or None
+        As `assembled_hessian` gives it, on rank 0; None on other ranks, and where it would be too large.
+    """
+    entries = _columns(comm, potential, cylinder, 0, 1, STEP)
+    return None if entries is None else _assembled([entries], 3 * int(cylinder["free"].sum()))
+
+
+def _columns(
+    comm: Any,
+    potential: Mapping[str, Any],
+    cylinder: Mapping[str, NDArray[Any]],
+    part: int,
+    parts: int,
+    step: float,
+) -> dict[str, Any] | None:
     # each rank differences its own colours by itself: no communication until the end
+    blocks = []
     with open_reference(MPI.COMM_SELF, potential) as reference:
-        reach = _Reach.of(load_arrays(rough_path), reference.cutoff)
-        colours = reach.colours()[part::parts][comm.rank :: comm.size]
-        blocks = [_differences(reference, reach, colour, step) for colour in colours]
+        if _is_wanted(cylinder, reference.cutoff):
+            reach = _Reach.of(cylinder, reference.cutoff)
+            colours = reach.colours()[part::parts][comm.rank :: comm.size]
+            blocks = [_differences(reference, reach, colour, step) for colour in colours]
     gathered = comm.gather(blocks)
     if comm.rank != 0:
         return None
@@ -129,22 +169,36 @@ def assembled_hessian(paths: list[str], unknowns: int) -> Any:
 
     Returns
     -------
-    csc_matrix, (unknowns, unknowns)
-        eV/Å².
+    csc_matrix, (unknowns, unknowns), or None
+        eV/Å²; None where every part is empty, because the cylinder is too large for it.
 
     Raises
     ------
     ValueError
         If a column is missing: a part was left out.
     """
-    parts = [load_arrays(path) for path in paths]
+    return _assembled([load_arrays(path) for path in paths], unknowns)
+
+
+def _assembled(parts: Sequence[Mapping[str, NDArray[Any]]], unknowns: int) -> Any:
     rows, columns, values = (
         np.concatenate([part[name] for part in parts]) for name in ("rows", "columns", "values")
     )
+    if not len(values):
+        return None
     if (found := len(np.unique(columns))) != unknowns:
         raise ValueError(f"{found} of {unknowns} columns of the Hessian were given; pass every part")
     matrix = csc_matrix((values, (rows, columns)), shape=(unknowns, unknowns))
     return csc_matrix(0.5 * (matrix + matrix.T))
+
+
+def _is_wanted(cylinder: Mapping[str, NDArray[Any]], cutoff: float) -> bool:
+    """Whether the Hessian could be factorised, judged by the sites per area: the pairs would be many to count."""
+    sites, free = cylinder["sites"], int(cylinder["free"].sum())
+    outermost = float(np.max(np.hypot(sites[:, 0], sites[:, 1])))
+    # a site's images along the line are one unknown
+    sharing = len(sites) * (2.0 * cutoff / outermost) ** 2
+    return factor_fits(3 * free, int(9 * free * sharing))
 
 
 def _pattern(pairs: Pairs, sites: int, reach: float) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import tempfile
 from functools import cached_property
@@ -27,10 +28,12 @@ SKIN = 0.5
 # LAMMPS's own order of six components.
 LAMMPS_PRESSURES = {(0, 0): "pxx", (1, 1): "pyy", (2, 2): "pzz", (0, 1): "pxy", (0, 2): "pxz", (1, 2): "pyz"}
 DOUBLES = 1
+ALONG_Z = np.array([False, False, True])
+EVERYWHERE = np.array([True, True, True])
 
 
 class LammpsReference:
-    """A LAMMPS pair style for one element (see `kernels.references.Reference`).
+    """A LAMMPS pair style for one element (see `kernels.evaluations.Reference`).
 
     Parameters
     ----------
@@ -55,6 +58,7 @@ class LammpsReference:
         self._pair_style = pair_style
         self._pair_coeff = pair_coeff
         self._systems = 0
+        self._refuse_other_units()
         self._lammps: Any = lammps.lammps(
             comm=comm, cmdargs=["-log", "none", "-screen", "none", "-nocite", "-suffix", "off"]
         )
@@ -67,19 +71,18 @@ class LammpsReference:
         return self._cutoff
 
     def cylinder(self, positions: Floats, period: float, bystanders: Flags | None = None) -> LammpsSystem:
-        """Atoms in vacuum, periodic along z (see `kernels.references.Reference.cylinder`)."""
+        """Atoms in vacuum, periodic along z (see `kernels.evaluations.Reference.cylinder`)."""
         half = float(np.max(np.abs(positions[:, :2]))) + VACUUM
         box = [
             "boundary f f p",
             "processors * * 1",
             f"region box block {-half!r} {half!r} {-half!r} {half!r} 0.0 {float(period)!r} units box",
         ]
-        return self._system(
-            positions, np.diag([2 * half, 2 * half, float(period)]), np.eye(3), box, bystanders
-        )
+        cell = np.diag([2 * half, 2 * half, float(period)])
+        return self._system(positions, cell, np.eye(3), box, ALONG_Z, bystanders)
 
     def crystal(self, positions: Floats, cell: Floats) -> LammpsSystem:
-        """Atoms in a periodic cell (see `kernels.references.Reference.crystal`).
+        """Atoms in a periodic cell (see `kernels.evaluations.Reference.crystal`).
 
         Raises
         ------
@@ -103,7 +106,7 @@ class LammpsReference:
             "box tilt large",
             f"region box prism 0.0 {xx!r} 0.0 {yy!r} 0.0 {zz!r} {xy!r} {xz!r} {yz!r} units box",
         ]
-        return self._system(positions, cell, rotation, box, None)
+        return self._system(positions, cell, rotation, box, EVERYWHERE, None)
 
     def close(self) -> None:
         """Free the instance; closing twice is allowed."""
@@ -122,13 +125,13 @@ class LammpsReference:
     def call(self, name: str, *arguments: Any) -> Any:
         """Call a method of the instance; an objection of LAMMPS becomes a PotentialError and ends it."""
         if self._lammps is None:
-            raise PotentialError(f"{self._named()}: already closed; open the reference again")
+            raise PotentialError(f"{self.named}: already closed; open the reference again")
         try:
             return getattr(self._lammps, name)(*arguments)
         except Exception as error:
             self.close()
             said = str(error).strip().replace("\n", "; ")
-            raise PotentialError(f"{self._named()}: LAMMPS said: {said}") from error
+            raise PotentialError(f"{self.named}: LAMMPS said: {said}") from error
 
     def logged(self, command: str) -> str:
         """Run a command and return, on every rank, what LAMMPS logged of it."""
@@ -148,11 +151,33 @@ class LammpsReference:
         """Whether the system of this number is the one that the instance holds."""
         return self._lammps is not None and number == self._systems
 
-    def _named(self) -> str:
+    @property
+    def named(self) -> str:
+        """What messages call it."""
         return f"reference potential {self._pair_style!r} for {self._element}"
 
+    def _refuse_other_units(self) -> None:
+        """Refuse files that say they are in other units than metal, which not every style converts or even notices."""
+        found = None
+        if self._comm.rank == 0:
+            words = [word for line in (self._pair_style, *self._pair_coeff) for word in shlex.split(line)]
+            found = next(
+                ((word, units) for word in words if (units := _units_of(Path(word))) != "metal"), None
+            )
+        found = self._comm.bcast(found)
+        if found:
+            raise PotentialError(
+                f"{self.named}: {found[0]} is in LAMMPS's {found[1]} units; give a file in metal units (eV, Å)"
+            )
+
     def _system(
-        self, positions: Floats, cell: Floats, rotation: Floats, box: list[str], bystanders: Flags | None
+        self,
+        positions: Floats,
+        cell: Floats,
+        rotation: Floats,
+        box: list[str],
+        periodic: Flags,
+        bystanders: Flags | None,
     ) -> LammpsSystem:
         self._systems += 1
         self._create(positions @ rotation.T, box, SKIN)
@@ -160,7 +185,7 @@ class LammpsReference:
             self.call("command", f"group bystanders id {_identifiers(bystanders)}")
             self.call("command", "neigh_modify exclude group bystanders bystanders")
         self.call("command", "compute site_energy all pe/atom")
-        return LammpsSystem(self, self._systems, len(positions), cell, rotation)
+        return LammpsSystem(self, self._systems, len(positions), cell, rotation, periodic)
 
     def _create(self, positions: Floats, box: list[str], skin: float) -> None:
         mass = float(atomic_masses[atomic_numbers[self._element]])
@@ -172,9 +197,7 @@ class LammpsReference:
         flat = np.ascontiguousarray(positions, dtype=float).ravel().tolist()
         self.call("create_atoms", count, list(range(1, count + 1)), [1] * count, flat)
         if (held := int(self.call("get_natoms"))) != count:
-            raise PotentialError(
-                f"{self._named()}: LAMMPS took {held} of {count} atoms; are positions finite?"
-            )
+            raise PotentialError(f"{self.named}: LAMMPS took {held} of {count} atoms; are positions finite?")
         after = [f"pair_style {self._pair_style}", *(f"pair_coeff {line}" for line in self._pair_coeff)]
         after += [f"neighbor {skin} bin", "neigh_modify every 1 delay 0 check yes", "thermo 1"]
         for command in after:
@@ -187,22 +210,32 @@ class LammpsReference:
         found = re.search(r"master list distance cutoff = (\S+)", summary)
         if found is None:
             self.close()
-            raise PotentialError(f"{self._named()}: it has no pair cutoff; use a finite-range pair style")
+            raise PotentialError(f"{self.named}: it has no pair cutoff; use a finite-range pair style")
         return float(found.group(1))
 
 
 class LammpsSystem:
-    """Atoms held by a `LammpsReference` (see `kernels.references.System`)."""
+    """Atoms held by a `LammpsReference` (see `kernels.evaluations.System`)."""
 
     def __init__(
-        self, reference: LammpsReference, number: int, count: int, cell: Floats, rotation: Floats
+        self,
+        reference: LammpsReference,
+        number: int,
+        count: int,
+        cell: Floats,
+        rotation: Floats,
+        periodic: Flags,
     ) -> None:
         self._reference = reference
         self._number = number
         self._count = count
         self._cell = cell
         self._rotation = rotation
+        self._periodic = periodic
         self._lists_made = False
+        # where atoms were when LAMMPS last made its lists, and the whole cells that brought them inside then
+        self._listed: Floats | None = None
+        self._wrapped_by = np.zeros((count, 3))
 
     def forces(self, positions: Floats) -> Floats:
         """Evaluate the forces at (n, 3) positions, eV/Å."""
@@ -214,6 +247,7 @@ class LammpsSystem:
 
     def evaluate(self, positions: Floats) -> Evaluation:
         """Evaluate site energies, forces and virial at (n, 3) positions."""
+        self._listed = None
         self._place(positions)
         self._reference.call("command", "run 0 post no")
         self._lists_made = True
@@ -224,7 +258,8 @@ class LammpsSystem:
     def minimise(
         self, positions: Floats, free: Flags, force_tolerance: float, most_evaluations: int
     ) -> Minimum:
-        """Move the free atoms by conjugate gradients (see `kernels.references.System.minimise`)."""
+        """Move the free atoms by conjugate gradients (see `kernels.evaluations.System.minimise`)."""
+        self._listed = None
         self._place(positions)
         call = self._reference.call
         frozen = not free.all()
@@ -256,8 +291,18 @@ class LammpsSystem:
             raise ValueError(
                 f"positions of shape {positions.shape}: ({self._count}, 3) finite numbers are needed, Å"
             )
-        placed = np.ascontiguousarray(positions @ self._rotation.T, dtype=float)
+        inside = positions - self._wrapping(positions)
+        placed = np.ascontiguousarray(inside @ self._rotation.T, dtype=float)
         self._reference.call("scatter_atoms", "x", DOUBLES, 3, np.ctypeslib.as_ctypes(placed.ravel()))
+
+    def _wrapping(self, positions: Floats) -> Floats:
+        """Whole cells that bring atoms inside, the same until lists are due: a jump across would look like a move."""
+        moved = np.inf if self._listed is None else np.max(np.sum((positions - self._listed) ** 2, axis=1))
+        if moved > (SKIN / 2) ** 2:
+            self._listed = positions.copy()
+            cells = np.floor(positions @ np.linalg.inv(self._cell)) * self._periodic
+            self._wrapped_by = cells @ self._cell
+        return self._wrapped_by
 
     def _gather(self, method: str, name: str, width: int) -> Floats:
         gathered = self._reference.call(method, name, DOUBLES, width)
@@ -280,10 +325,20 @@ class LammpsSystem:
         bad = ~np.isfinite(values.reshape(self._count, -1)).all(axis=1)
         if bad.any():
             raise PotentialError(
-                f"the reference potential gave a non-finite {what} at atom {int(np.argmax(bad))} of "
-                f"{self._count}: are atoms too close, or is a potential file damaged?"
+                f"{self._reference.named}: a non-finite {what} at atom {int(np.argmax(bad))} of {self._count}; "
+                "do atoms coincide?"
             )
         return values
+
+
+def _units_of(path: Path) -> str:
+    """Units that a potential file names in its first line, metal where it names none or is no file."""
+    try:
+        with path.open(errors="replace") as file:
+            named = re.search(r"\bUNITS:\s*(\w+)", file.readline())
+    except OSError:
+        named = None
+    return named.group(1) if named else "metal"
 
 
 def _identifiers(mask: NDArray[np.bool_]) -> str:

@@ -29,6 +29,8 @@ class Structure:
         Distance of the third neighbours.
     coordination : int
         Number of first and second neighbours.
+    nearest_count : int
+        Number of first neighbours.
     """
 
     name: str
@@ -36,6 +38,12 @@ class Structure:
     shells: tuple[float, float]
     third_shell: float
     coordination: int
+    nearest_count: int
+
+    @property
+    def nearest_reach(self) -> float:
+        """A distance that parts first from second neighbours."""
+        return 0.5 * (self.shells[0] + self.shells[1])
 
     @property
     def bond_reach(self) -> float:
@@ -49,9 +57,9 @@ class Structure:
 
 
 STRUCTURES = {
-    "bcc": Structure("bcc", ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5)), (np.sqrt(0.75), 1.0), np.sqrt(2.0), 14),
-    "fcc": Structure("fcc", FCC_SITES, (np.sqrt(0.5), 1.0), np.sqrt(1.5), 18),
-    "diamond": Structure("diamond", DIAMOND_SITES, (np.sqrt(0.1875), np.sqrt(0.5)), np.sqrt(0.6875), 16),
+    "bcc": Structure("bcc", ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5)), (np.sqrt(0.75), 1.0), np.sqrt(2.0), 14, 8),
+    "fcc": Structure("fcc", FCC_SITES, (np.sqrt(0.5), 1.0), np.sqrt(1.5), 18, 12),
+    "diamond": Structure("diamond", DIAMOND_SITES, (np.sqrt(0.1875), np.sqrt(0.5)), np.sqrt(0.6875), 16, 4),
 }
 
 

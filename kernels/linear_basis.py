@@ -101,23 +101,23 @@ def _gradient_changes(model: Any, coefficients: Any, vectors: Any, mask: Any, di
     return jax.jvp(lambda v: _gradients(model, coefficients, v, mask)[1], (vectors,), (direction,))[1]
 
 
-def _strained_functions(model: Any, vectors: Any, mask: Any, one: Any, other: Any) -> tuple[Any, Any, Any]:
+def _bent_functions(model: Any, vectors: Any, mask: Any, one: Any, other: Any) -> tuple[Any, Any, Any]:
     species = _species(mask)
 
-    def functions(gradient: Any) -> Any:
-        strained, near = _within(model, vectors @ gradient.T, mask)
-        return jnp.concatenate(model.site_basis_dense(strained, species, species, near), axis=1)
+    def functions(moved: Any) -> Any:
+        parked, near = _within(model, moved, mask)
+        return jnp.concatenate(model.site_basis_dense(parked, species, species, near), axis=1)
 
-    def with_first(gradient: Any) -> tuple[Any, Any]:
-        value, first = jax.jvp(functions, (gradient,), (one,))
+    def with_first(moved: Any) -> tuple[Any, Any]:
+        value, first = jax.jvp(functions, (moved,), (one,))
         return value, first
 
-    (value, first), (_, second) = jax.jvp(with_first, (jnp.eye(3),), (other,))
+    (value, first), (_, second) = jax.jvp(with_first, (vectors,), (other,))
     return value, first, second
 
 
 # run a few times in the life of a basis: compiled fast rather than fast once compiled
-_strain_derivatives = jax.jit(_strained_functions, compiler_options={"xla_backend_optimization_level": 0})
+_second_derivatives = jax.jit(_bent_functions, compiler_options={"xla_backend_optimization_level": 0})
 
 
 class LinearBasis:
@@ -263,17 +263,17 @@ class LinearBasis:
             changes[rows] = np.asarray(bent)[:count, : mask.shape[1]]
         return changes
 
-    def strain_derivatives(
+    def second_derivatives(
         self, vectors: Floats, mask: NDArray[np.bool_], one: Floats, other: Floats
     ) -> tuple[Floats, Floats, Floats]:
-        """Site functions, and their derivatives with respect to a homogeneous deformation F at F = I.
+        """Site functions, and their derivatives as the neighbour vectors change in two directions.
 
         Parameters
         ----------
         vectors, mask
             As in `edge_rows`, of any number of sites and slots: each shape compiles.
-        one, other : (3, 3)
-            Directions of F.
+        one, other : (S, K, 3)
+            Changes of the vectors. Under a homogeneous deformation they are linear in the vectors, and so constant.
 
         Returns
         -------
@@ -284,7 +284,7 @@ class LinearBasis:
         (S, L) ndarray
             d²X in both directions.
         """
-        value, first, second = _strain_derivatives(self.model, vectors, mask, one, other)
+        value, first, second = _second_derivatives(self.model, vectors, mask, one, other)
         return np.asarray(value), np.asarray(first), np.asarray(second)
 
     def checked(self, coefficients: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers, covalent_radii, reference_states
@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 
 from kernels.evaluations import VOIGT, Evaluation, Floats, Reference
 from kernels.lattices import Structure, conventional_crystal, structure_named
-from kernels.references import open_reference
+from kernels.references import name_of, open_reference
 
 # The root of the pressure is looked for in brackets of these half-widths, relative to the first guess.
 BRACKETS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
@@ -22,6 +22,8 @@ LATTICE_TOLERANCE = 1e-9  # Å
 STRAIN = 1e-3
 # Atoms shifted against one another by a strain are relaxed to this force, eV/Å.
 INTERNAL_FORCE = 1e-9
+# Sublattices are shifted by this to see whether they are driven back, Å.
+SHIFT = 1e-3
 ATOMS_IN_CUBE = {"bcc": 2, "fcc": 4, "diamond": 8}
 
 
@@ -48,7 +50,8 @@ def bulk_properties(comm: Any, potential: Mapping[str, Any], structure: str) -> 
     -------
     dict
         ``element``, ``structure``, ``lattice_constant`` (Å), ``C11``, ``C12``, ``C44`` (GPa),
-        ``energy_per_atom`` (eV), ``cutoff`` (the potential's, Å) and ``mass`` (atomic mass units).
+        ``energy_per_atom`` (eV), ``cutoff`` (the potential's, Å) and ``mass`` (atomic mass units). For diamond also
+        ``internal_shift``, by which the sublattice at ¼[111] shifts along x against the other under a shear γ_yz, Å.
 
     Raises
     ------
@@ -61,9 +64,13 @@ def bulk_properties(comm: Any, potential: Mapping[str, Any], structure: str) -> 
     number = atomic_numbers.get(potential.get("element", ""), 0)
     with open_reference(comm, potential) as reference:
         lattice_constant = _lattice_constant(reference, lattice, _first_guess(number, lattice))
-        c11, c12, c44 = _elastic_constants(reference, lattice, lattice_constant)
-        energies = _strained(reference, lattice, lattice_constant, np.eye(3))[0].site_energies
-        _check_stability(potential, lattice, lattice_constant, (c11, c12, c44))
+        refusal = f"{structure} {potential['element']} is not stable under {name_of(potential)} at "
+        refusal += f"{lattice_constant:.4f} Å"
+        if lattice.has_internal_freedom:
+            _check_internal_stiffness(reference, lattice, lattice_constant, refusal)
+        (c11, c12, c44), shift = _elastic_response(reference, lattice, lattice_constant)
+        _check_stability(refusal, (c11, c12, c44))
+        energies = _strained(reference, lattice, lattice_constant, np.eye(3)).evaluation.site_energies
         return {
             "element": potential["element"],
             "structure": structure,
@@ -74,6 +81,7 @@ def bulk_properties(comm: Any, potential: Mapping[str, Any], structure: str) -> 
             "energy_per_atom": math.fsum(energies) / len(energies),
             "cutoff": reference.cutoff,
             "mass": float(atomic_masses[number]),
+            **({"internal_shift": shift} if lattice.has_internal_freedom else {}),
         }
 
 
@@ -92,8 +100,7 @@ def _first_guess(number: int, lattice: Structure) -> float:
 
 def _lattice_constant(reference: Reference, lattice: Structure, guess: float) -> float:
     def pressure(lattice_constant: float) -> float:
-        stress = _stress(*_strained(reference, lattice, lattice_constant, np.eye(3)))
-        return float(-np.mean(stress[:3]))
+        return float(-np.mean(_strained(reference, lattice, lattice_constant, np.eye(3)).stress[:3]))
 
     for width in BRACKETS:
         shortest, longest = guess * (1 - width), guess * (1 + width)
@@ -107,52 +114,73 @@ def _lattice_constant(reference: Reference, lattice: Structure, guess: float) ->
     )
 
 
+class _Strained(NamedTuple):
+    """The conventional cell under a deformation, its atoms relaxed where the structure lets them shift."""
+
+    evaluation: Evaluation
+    volume: float
+    shift: Floats
+
+    @property
+    def stress(self) -> Floats:
+        """Cauchy stress in the order of `VOIGT`, GPa."""
+        return -self.evaluation.virial / self.volume / float(GPa)
+
+
 def _strained(
     reference: Reference, lattice: Structure, lattice_constant: float, deformation: Floats
-) -> tuple[Evaluation, float]:
-    """Evaluate the conventional cell under a deformation gradient; also its volume, Å³."""
+) -> _Strained:
     positions, cell = conventional_crystal(lattice.name, lattice_constant)
     positions, cell = positions @ deformation.T, cell @ deformation.T
     system = reference.crystal(positions, cell)
+    relaxed = positions
     if lattice.has_internal_freedom:
         free = np.ones(len(positions), dtype=bool)
-        positions = system.minimise(positions, free, INTERNAL_FORCE, 1000).positions
-    return system.evaluate(positions), float(np.linalg.det(cell))
+        relaxed = system.minimise(positions, free, INTERNAL_FORCE, 1000).positions
+    moved = relaxed - positions
+    half = len(positions) // 2
+    shift = moved[half:].mean(axis=0) - moved[:half].mean(axis=0)
+    return _Strained(system.evaluate(relaxed), float(np.linalg.det(cell)), shift)
 
 
-def _stress(evaluation: Evaluation, volume: float) -> Floats:
-    """Cauchy stress in the order of `VOIGT`, GPa."""
-    return -evaluation.virial / volume / float(GPa)
-
-
-def _elastic_constants(
+def _elastic_response(
     reference: Reference, lattice: Structure, lattice_constant: float
-) -> tuple[float, float, float]:
-    def slope(component: int) -> Floats:
+) -> tuple[tuple[float, float, float], float]:
+    """C11, C12 and C44, GPa, and the shift of the sublattices along x for a shear γ_yz, Å."""
+
+    def slopes(component: int) -> tuple[Floats, Floats]:
         row, column = VOIGT[component]
         strain = np.zeros((3, 3))
         # the engineering strain of a shear is twice the tensor's entry
         strain[row, column] = strain[column, row] = STRAIN if row == column else STRAIN / 2
         ahead, behind = (
-            _stress(*_strained(reference, lattice, lattice_constant, np.eye(3) + sign * strain))
-            for sign in (1.0, -1.0)
+            _strained(reference, lattice, lattice_constant, np.eye(3) + sign * strain) for sign in (1.0, -1.0)
         )
-        return (ahead - behind) / (2 * STRAIN)
+        return (ahead.stress - behind.stress) / (2 * STRAIN), (ahead.shift - behind.shift) / (2 * STRAIN)
 
-    along_x, shear_yz = slope(0), slope(3)
-    return float(along_x[0]), float(along_x[1]), float(shear_yz[3])
+    along_x, shear_yz = slopes(0)[0], slopes(3)
+    return (float(along_x[0]), float(along_x[1]), float(shear_yz[0][3])), float(shear_yz[1][0])
 
 
-def _check_stability(
-    potential: Mapping[str, Any],
-    lattice: Structure,
-    lattice_constant: float,
-    constants: tuple[float, float, float],
+def _check_internal_stiffness(
+    reference: Reference, lattice: Structure, lattice_constant: float, refusal: str
 ) -> None:
+    """Refuse a crystal whose sublattices are not driven back when shifted against one another."""
+    positions, cell = conventional_crystal(lattice.name, lattice_constant)
+    half = len(positions) // 2
+    system = reference.crystal(positions, cell)
+    positions[half:, 0] += SHIFT
+    stiffness = -float(system.evaluate(positions).forces[half:, 0].mean()) / SHIFT
+    if not stiffness > 0.0:
+        raise MaterialError(
+            f"{refusal}: its two sublattices shift against one another by themselves (stiffness {stiffness:.2g} "
+            "eV/Å² an atom); choose the potential's own structure"
+        )
+
+
+def _check_stability(refusal: str, constants: tuple[float, float, float]) -> None:
     c11, c12, c44 = constants
     if not (c11 > abs(c12) and c44 > 0.0 and c11 + 2 * c12 > 0.0):
         raise MaterialError(
-            f"{lattice.name} {potential['element']} is not stable under {potential['pair_style']!r} at "
-            f"{lattice_constant:.4f} Å: C11 = {c11:.1f}, C12 = {c12:.1f}, C44 = {c44:.1f} GPa; "
-            "choose the potential's own structure"
+            f"{refusal}: C11 = {c11:.1f}, C12 = {c12:.1f}, C44 = {c44:.1f} GPa; choose the potential's own structure"
         )

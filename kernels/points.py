@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.ace import SharedForces, basis_of
-from kernels.cores import OTHER_MINIMUM, locate_core
-from kernels.dislocations import stroh_displacement
+from kernels.core_shift import core_shift
+from kernels.cores import OTHER_MINIMUM
 from kernels.errors import energy_difference, strain_norm, strain_profile
-from kernels.factorisation import factor_of
 from kernels.inputs import load_arrays
+from kernels.preconditioners import has_hessian, preconditioner_of
 from kernels.settling import Settling, settle
 
 Floats = NDArray[np.float64]
@@ -94,6 +94,7 @@ def relax_point(
     tolerance: float,
     most_evaluations: int,
     radial_edges: list[float],
+    response: str | None = None,
 ) -> dict[str, Any]:
     """Relax one fit in the clamped cylinder to a minimum and measure its errors (theory.md, "Geometry").
 
@@ -115,6 +116,9 @@ def relax_point(
         Force evaluations allowed to each of the two methods.
     radial_edges : list of float
         Bin edges of the strain-error profile, Å.
+    response : str, optional
+        Path of `kernels.response.response_map` of the same basis and equilibrium: it knows the forces at the start,
+        which are evaluated otherwise.
 
     Returns
     -------
@@ -122,7 +126,8 @@ def relax_point(
         ``status`` (relaxed, unconverged or other_minimum), ``message`` and the point's values by their names in the
         store. None of the errors is given where the relaxation did not converge. ``relative_stiffness`` is that of
         the point nearest to the reference's core; where it is negative, that was a saddle with the geometry error
-        ``saddle_geometry_error``, and the errors are those of the minimum below it.
+        ``saddle_geometry_error``, and the errors are those of the minimum below it. Where the equilibrium has no
+        Hessian to compare with, there is no relative stiffness.
     """
     started = time.perf_counter()
     state = load_arrays(equilibrium)
@@ -139,17 +144,18 @@ def relax_point(
         found = settle(
             led.forces,
             led.product,
-            factor_of(equilibrium),
+            preconditioner_of(equilibrium, material),
             state["corrector"][free],
             tolerance=tolerance,
             most_evaluations=most_evaluations,
+            start_force=None if response is None else _known_force(response, coefficients),
         )
         values: dict[str, Any] = {
             "newton_steps": found.steps,
             "force_evaluations": found.evaluations,
             "residual_force": found.last.residual,
         }
-        if found.stiffness is not None:
+        if found.stiffness is not None and has_hessian(equilibrium):
             values["relative_stiffness"] = found.stiffness
         if found.saddle is not None:
             values["saddle_geometry_error"] = strain_norm(
@@ -159,30 +165,30 @@ def relax_point(
             status, message = "unconverged", _ending(found)
         else:
             values |= _errors(state, led, free, found.last.displacement, edges)
-            status, message = _judged(state, material, dislocation, free, found.last.displacement)
+            status, message = _judged(equilibrium, material, dislocation, found.last.displacement)
     finally:
         led.release()
     return {"status": status, "message": message, **values, "wall_time": time.perf_counter() - started}
 
 
+def _known_force(response: str, coefficients: Floats) -> Floats:
+    """Take the forces of a fit on the free sites of the reference equilibrium from the design rows there, eV/Å."""
+    return np.asarray(load_arrays(response)["force_rows"] @ coefficients, dtype=float).reshape(-1, 3)
+
+
 def _ending(found: Settling) -> str:
-    end = "on a saddle" if found.last.converged else found.last.outcome
     return (
-        f"the relaxation ended unconverged ({end}) at {found.last.residual:.2e} eV/Å after "
+        f"the relaxation ended unconverged ({found.ending}) at {found.last.residual:.2e} eV/Å after "
         f"{found.evaluations} evaluations"
     )
 
 
 def _judged(
-    state: Mapping[str, NDArray[Any]],
-    material: Mapping[str, Any],
-    dislocation: str,
-    free: NDArray[Any],
-    corrector: Floats,
+    equilibrium: str, material: Mapping[str, Any], dislocation: str, corrector: Floats
 ) -> tuple[str, str]:
     """Status of a point that settled, by where its core is, and why if it is elsewhere."""
-    moved = _core_shift(state, material, dislocation, free, corrector)
-    if moved > OTHER_MINIMUM * float(np.linalg.norm(state["burgers"])):
+    moved = core_shift(equilibrium, material, dislocation, corrector)
+    if moved > OTHER_MINIMUM * float(np.linalg.norm(load_arrays(equilibrium)["burgers"])):
         message = f"the core moved by {moved:.2f} Å, more than a third of the Burgers vector"
         return "other_minimum", message
     return "relaxed", ""
@@ -209,25 +215,3 @@ def _errors(
         "energy_error": abs(signed),
         "strain_error_profile": strain_profile(state["bonds"], difference, state["sites"], edges).tolist(),
     }
-
-
-def _core_shift(
-    state: Mapping[str, NDArray[Any]],
-    material: Mapping[str, Any],
-    dislocation: str,
-    free: NDArray[Any],
-    corrector: Floats,
-) -> float:
-    """Distance between the relaxed core and the reference's, both located alike, Å."""
-    elastic = {name: float(material[name]) for name in ("C11", "C12", "C44", "lattice_constant")}
-
-    def predictor(points: Floats) -> Floats:
-        return stroh_displacement(dislocation, str(material["structure"]), points=points, **elastic)
-
-    relaxed = state["corrector"].copy()
-    relaxed[free] = corrector
-    here, there = (
-        locate_core(state["sites"], state["predictor"] + u, predictor, state["burgers"])
-        for u in (relaxed, state["corrector"])
-    )
-    return float(np.linalg.norm(here - there))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kernels.ace import basis_of
 from kernels.factorisation import factor_of
 from kernels.inputs import load_arrays
+from kernels.preconditioners import has_hessian
 from kernels.rows import cylinder_rows
 
 Floats = NDArray[np.float64]
@@ -33,24 +34,37 @@ def response_map(comm: Any, *, basis: Mapping[str, Any], equilibrium: str) -> di
     dict
         ``geometry_factor`` (L, L): R of the QR of D H⁻¹Φ(ū), so that the estimate is ‖R c‖, Å;
         ``energy_linear`` (L,): ψ, eV; ``energy_quadratic`` (L, L): K = ΦᵀH⁻¹Φ, eV;
-        ``reference_energy``: E(ū), eV. Empty on ranks other than 0.
+        ``reference_energy``: E(ū), eV; ``force_rows`` (3 n_free, L): Φ(ū), so that Φ c is the fit's force on the free
+        sites at ū, eV/Å, and H⁻¹Φ c the first step of its relaxation. Empty on ranks other than 0. An equilibrium
+        without a Hessian has no response: the geometry factor and K are then NaN, and so are the estimates.
     """
     state = load_arrays(equilibrium)
-    free = np.flatnonzero(state["free"])
     force_rows, energy_row = cylinder_rows(comm, basis_of(basis), state)
     if comm.rank != 0:
         return {}
-    response = factor_of(equilibrium).solve(force_rows)
-    field = np.zeros((len(state["sites"]), 3, force_rows.shape[1]))
-    field[free] = response.reshape(len(free), 3, -1)
-    bonds = state["bonds"]
-    strain = (field[bonds[:, 1]] - field[bonds[:, 0]]).reshape(3 * len(bonds), -1)
+    geometry, quadratic = _responses(state, equilibrium, force_rows)
     return {
-        "geometry_factor": np.linalg.qr(strain, mode="r"),
+        "geometry_factor": geometry,
         "energy_linear": energy_row,
-        "energy_quadratic": force_rows.T @ response,
+        "energy_quadratic": quadratic,
         "reference_energy": np.float64(state["energy"]),
+        "force_rows": force_rows,
     }
+
+
+def _responses(
+    state: Mapping[str, NDArray[Any]], equilibrium: str, force_rows: Floats
+) -> tuple[Floats, Floats]:
+    """R of the QR of D H⁻¹Φ, and K = ΦᵀH⁻¹Φ."""
+    length = force_rows.shape[1]
+    if not has_hessian(equilibrium):
+        return np.full((length, length), np.nan), np.full((length, length), np.nan)
+    response = factor_of(equilibrium).solve(force_rows)
+    field = np.zeros((len(state["sites"]), 3, length))
+    field[state["free"]] = response.reshape(-1, 3, length)
+    bonds = state["bonds"]
+    strain = (field[bonds[:, 1]] - field[bonds[:, 0]]).reshape(3 * len(bonds), length)
+    return np.asarray(np.linalg.qr(strain, mode="r")), np.asarray(force_rows.T @ response)
 
 
 def estimates(response: Mapping[str, Any], coefficients: Floats) -> dict[str, Floats]:

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.factorisation import HessianFactor
-from kernels.relaxation import Forces, Product, Relaxation, chord_descent, relax
+from kernels.course import Forces, Product, Relaxation
+from kernels.descent import descend
+from kernels.newton_krylov import newton_krylov
+from kernels.preconditioners import Preconditioner
+from kernels.relaxation import relax
 from kernels.stability import followed_down, lowest_mode
 
 Floats = NDArray[np.float64]
 
 # A core that still stands on a saddle after this many departures is reported as it is.
 MOST_DEPARTURES = 4
-# Plain chord steps after the first departure; every further one takes twice as many.
-DESCENT_STEPS = 15
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,22 @@ class Settling:
 
     Attributes
     ----------
+    first : Relaxation
+        The relaxation to the point without forces that continues the reference's core.
     last : Relaxation
-        The last relaxation.
+        The last relaxation: the first itself, or the last descent from a saddle.
     settled : bool
         Whether it ended in a minimum.
     stiffness : float or None
-        Lowest stiffness relative to the reference at the first point without forces, the one that continues the
-        reference's core: negative where that is a saddle. None where no relaxation converged.
+        Lowest stiffness relative to the reference at the end of the first: negative where that is a saddle. None
+        where it did not converge.
     saddle : ndarray or None
-        That point, Å, where it is a saddle.
+        That end, Å, where it is a saddle.
     steps, evaluations : int
-        Of everything together.
+        Of everything together, the checks of stability and the ways down from saddles included.
     """
 
+    first: Relaxation
     last: Relaxation
     settled: bool
     stiffness: float | None
@@ -45,69 +49,97 @@ class Settling:
     steps: int
     evaluations: int
 
+    @property
+    def ending(self) -> str:
+        """How it ended, in a word or two: ``converged`` only in a minimum."""
+        return "on a saddle" if self.last.converged and not self.settled else self.last.outcome
+
+
+class _Counted:
+    """Forces and products that count themselves."""
+
+    def __init__(self, forces: Forces, product: Product) -> None:
+        self._forces, self._product, self.count = forces, product, 0
+
+    def forces(self, point: Floats) -> Floats:
+        self.count += 1
+        return self._forces(point)
+
+    def product(self, point: Floats, direction: Floats) -> Floats:
+        self.count += 1
+        return self._product(point, direction)
+
 
 def settle(
     forces: Forces,
     product: Product,
-    factor: HessianFactor,
+    preconditioner: Preconditioner,
     start: Floats,
     *,
     tolerance: float,
     most_evaluations: int,
+    start_force: Floats | None = None,
 ) -> Settling:
     """Relax until there is neither a force nor a way down.
 
     A symmetric start has symmetric forces, so a relaxation by forces may end on a saddle and cannot know. The softest
-    mode is therefore looked at wherever forces vanish; along a negative one the core is followed down and
-    relaxed again.
+    mode is therefore looked at wherever forces vanish; along a negative one the core is followed down to a minimum.
 
     Parameters
     ----------
-    forces, product, start, tolerance, most_evaluations
+    forces, product, start, tolerance, most_evaluations, start_force
         As in `kernels.relaxation.relax`; `most_evaluations` holds for each method of each relaxation.
-    factor : HessianFactor
-        The reference's Hessian.
+    preconditioner : Preconditioner
+        The reference's Hessian, or what stands for it.
 
     Returns
     -------
     Settling
         Its evaluations include those of the stability checks.
     """
-    count, steps = 0, 0
-
-    def counted(point: Floats) -> Floats:
-        nonlocal count
-        count += 1
-        return forces(point)
-
-    def counted_product(point: Floats, direction: Floats) -> Floats:
-        nonlocal count
-        count += 1
-        return product(point, direction)
-
+    counted = _Counted(forces, product)
+    first = last = relax(
+        counted.forces,
+        preconditioner.solve,
+        start,
+        tolerance=tolerance,
+        most_evaluations=most_evaluations,
+        product=counted.product,
+        start_force=start_force,
+    )
     stiffness: float | None = None
-    saddle: Floats | None = None
-    begin, settled = start, False
+    steps, settled = first.steps, False
     for departures in range(1 + MOST_DEPARTURES):
-        last = relax(
-            counted,
-            factor.solve,
-            begin,
-            tolerance=tolerance,
-            most_evaluations=most_evaluations,
-            product=counted_product,
-        )
-        steps += last.steps
         if not last.converged:
             break
-        mode = lowest_mode(counted, factor, last.displacement)
-        if stiffness is None:
-            stiffness = mode.stiffness
-            saddle = last.displacement if stiffness < 0.0 else None
-        if mode.stiffness >= 0.0:
-            settled = True
+        mode = lowest_mode(counted.forces, preconditioner, last.displacement, last.force)
+        stiffness = mode.stiffness if stiffness is None else stiffness
+        settled = mode.stiffness >= 0.0
+        if settled or departures == MOST_DEPARTURES:
             break
-        # the accelerated iteration seeks any point without forces, the saddle too: first get well away from it
-        below = followed_down(counted, mode, last.displacement)
-        begin = chord_descent(counted, factor.solve, below, DESCENT_STEPS * 2**departures)
-    return Settling(last, settled, stiffness, saddle, steps, count)
+        below = followed_down(counted.forces, preconditioner, mode, last.displacement)
+        last = _descended(counted, preconditioner, below, tolerance, most_evaluations)
+        steps += last.steps
+    saddle = first.displacement if stiffness is not None and stiffness < 0.0 else None
+    return Settling(first, last, settled, stiffness, saddle, steps, counted.count)
+
+
+def _descended(
+    counted: _Counted, preconditioner: Preconditioner, below: Floats, tolerance: float, most_evaluations: int
+) -> Relaxation:
+    """Go down by the quasi-Newton method, then by Newton–Krylov where that did not end in a minimum."""
+    down = descend(
+        counted.forces, preconditioner, below, tolerance=tolerance, most_evaluations=most_evaluations
+    )
+    if down.converged or down.outcome == "blew up":
+        return down
+    return down.then(
+        newton_krylov(
+            counted.forces,
+            counted.product,
+            preconditioner.solve,
+            down.displacement,
+            tolerance=tolerance,
+            most_evaluations=most_evaluations,
+        )
+    )

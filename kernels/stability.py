@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator, eigsh
 
-from kernels.factorisation import HessianFactor
+from kernels.course import Forces
+from kernels.preconditioners import Preconditioner
 
 Floats = NDArray[np.float64]
-Forces = Callable[[Floats], Floats]
 
 # Length of the longest component of the step over which forces are differenced, Å: their error is then about 1e-4
 # of an eigenvalue, far below what decides its sign.
 DIFFERENCE = 1e-4
-# Vectors that Lanczos keeps: relative to the reference nearly all eigenvalues lie close to 1, and a lowest one that
-# matters lies apart.
-LANCZOS_VECTORS = 12
-LANCZOS_TOLERANCE = 0.05
-# A mode is followed first by this much, then twice as far as long as the force drives on, Å (longest component).
-FIRST_STEP, FURTHEST = 0.05, 2.0
+# Lanczos goes on until the lowest stiffness is certain in its sign, and known to this share of itself.
+ACCURACY = 0.05
+# Steps: one negative stiffness is proof enough, but that there is none is believed only after so many. A soft mode
+# is a few hundredths of a random start, and grows at least twofold against the others in each.
+FEWEST, MOST = 8, 40
+# First step along a mode, Å (longest component), and how much shorter or longer the bottom found from it may lie.
+TRIAL_STEP = 0.2
+SHORTEST, LONGEST = 0.5, 3.0
 
 
 class Mode(NamedTuple):
@@ -31,8 +31,8 @@ class Mode(NamedTuple):
     Attributes
     ----------
     stiffness : float
-        Eigenvalue λ of H^δ x = λ H x, H^δ the potential's Hessian and H the reference's: 1 where they agree,
-        negative at a saddle.
+        Eigenvalue λ of H^δ x = λ H x, H^δ the potential's Hessian and H the reference's, or what stands for it:
+        1 where they agree, negative at a saddle.
     direction : ndarray
         x, its longest component +1, in the shape of the unknowns.
     """
@@ -41,61 +41,94 @@ class Mode(NamedTuple):
     direction: Floats
 
 
-def lowest_mode(forces: Forces, factor: HessianFactor, point: Floats) -> Mode:
+def lowest_mode(
+    forces: Forces, preconditioner: Preconditioner, point: Floats, force: Floats | None = None
+) -> Mode:
     """Find the softest mode of a potential relative to the reference.
 
     Parameters
     ----------
     forces : callable
         Unknowns to forces, eV/Å; differenced, so that no second derivative is needed.
-    factor : HessianFactor
-        The reference's Hessian.
+    preconditioner : Preconditioner
+        The reference's Hessian, or what stands for it.
     point : ndarray
         Where, Å; forces are negligible there.
+    force : ndarray, optional
+        Forces there, eV/Å, where they are known; evaluated otherwise.
 
     Returns
     -------
     Mode
-        Its eigenvalue to about 5 %.
+        Its eigenvalue to about 5 %; of no less than `MOST` steps where it is not certain by then.
 
     Notes
     -----
-    Each of the ~15 Lanczos steps costs one force evaluation: preconditioned by the reference, the spectrum is
-    nearly that of the identity. theory.md, "The linear-response estimate", asks for the inertia of the reference;
-    a fit that is off by more than its stiffness deserves the same question.
+    Lanczos with full orthogonalisation in the inner product of the preconditioner. Each step costs one force
+    evaluation; nearly all of the spectrum lies close to 1, so a mode that matters lies apart and five to eight do.
+    theory.md, "The linear-response estimate", asks for the inertia of the reference; a fit that is off by more than
+    its stiffness deserves the same question.
     """
-    at_rest = forces(point)
+    at_rest = forces(point) if force is None else force
 
-    def product(direction: Floats) -> Floats:
+    def bent(direction: Floats) -> Floats:
         step = DIFFERENCE / max(float(np.max(np.abs(direction))), 1e-300)
-        moved = point + step * direction.reshape(point.shape)
-        return np.asarray((at_rest - forces(moved)) / step).ravel()
+        return (at_rest - forces(point + step * direction)) / step
 
-    size = point.size
     # not symmetric in any way, or a mode that breaks the core's symmetry could stay hidden
-    start = np.random.default_rng(0).standard_normal(size)
-    values, vectors = eigsh(
-        LinearOperator((size, size), matvec=product, dtype=float),
-        k=1,
-        M=factor.matrix,
-        Minv=LinearOperator((size, size), matvec=factor.solve, dtype=float),
-        which="SA",
-        v0=start,
-        ncv=min(LANCZOS_VECTORS, size - 1),
-        tol=LANCZOS_TOLERANCE,
-    )
-    direction = vectors[:, 0]
-    longest: Any = direction[np.argmax(np.abs(direction))]
-    return Mode(float(values[0]), np.asarray(direction / longest, dtype=float).reshape(point.shape))
+    following = np.random.default_rng(0).standard_normal(point.shape)
+    vectors: list[Floats] = []
+    weighted: list[Floats] = []
+    diagonal: list[float] = []
+    beside: list[float] = []
+    for count in range(1, min(MOST, point.size) + 1):
+        image = preconditioner.product(following)
+        length = float(np.sqrt(np.vdot(following, image)))
+        vectors.append(following / length)
+        weighted.append(image / length)
+        products = bent(vectors[-1])
+        diagonal.append(float(np.vdot(products, vectors[-1])))
+        following = _orthogonal(preconditioner.solve(products), vectors, weighted)
+        square = float(np.vdot(following, preconditioner.product(following)))
+        beside.append(max(square, 0.0) ** 0.5)
+        values, shares = np.linalg.eigh(np.diag(diagonal) + _off_diagonal(beside[:-1]))
+        if count == point.size or _certain(values, beside[-1] * abs(float(shares[-1, 0])), count):
+            break
+    direction: Floats = np.tensordot(shares[:, 0], np.stack(vectors), axes=1)
+    longest = float(direction.flat[int(np.argmax(np.abs(direction)))])
+    return Mode(float(values[0]), np.asarray(direction / longest, dtype=float))
 
 
-def followed_down(forces: Forces, mode: Mode, point: Floats) -> Floats:
-    """Go from a saddle along its mode until the force no longer drives on.
+def _off_diagonal(beside: list[float]) -> Floats:
+    return np.asarray(np.diag(beside, 1) + np.diag(beside, -1), dtype=float)
+
+
+def _orthogonal(vector: Floats, vectors: list[Floats], weighted: list[Floats]) -> Floats:
+    """Take out of a vector what it shares with earlier ones, twice: once leaves their rounding behind."""
+    for _ in range(2):
+        for known, image in zip(vectors, weighted, strict=True):
+            vector = vector - float(np.vdot(image, vector)) * known
+    return vector
+
+
+def _certain(values: Floats, residual: float, count: int) -> bool:
+    """Judge the lowest Ritz value by its residual: its distance from an eigenvalue; its error goes with the square."""
+    lowest = float(values[0])
+    if abs(lowest) <= residual or len(values) == 1 or (lowest > 0.0 and count < FEWEST):
+        return False
+    error = min(residual, residual**2 / max(float(values[1]) - lowest, 1e-12))
+    return error <= ACCURACY * abs(lowest)
+
+
+def followed_down(forces: Forces, preconditioner: Preconditioner, mode: Mode, point: Floats) -> Floats:
+    """Go from a saddle along its mode to about the bottom: one force evaluation.
 
     Parameters
     ----------
     forces : callable
         Unknowns to forces, eV/Å.
+    preconditioner : Preconditioner
+        What the mode's stiffness is relative to.
     mode : Mode
         Of negative stiffness. Where the two ways down are equal by symmetry, it is the one along which the longest
         component is positive.
@@ -105,18 +138,18 @@ def followed_down(forces: Forces, mode: Mode, point: Floats) -> Floats:
     Returns
     -------
     ndarray
-        Near the bottom along the mode, Å: where a relaxation begins.
+        Near the bottom along the mode, Å: where a descent begins.
+
+    Notes
+    -----
+    At a saddle of a symmetric core the force along the mode is κ a (1 − a²/b²) at a distance a: κ is known, and one
+    force gives the bottom b. Elsewhere, it is the place of a first step that may be twice too short or too long.
     """
-
-    def drive(length: float) -> float:
-        return float(np.vdot(forces(point + length * mode.direction), mode.direction))
-
-    near, driven = 0.0, 0.0
-    far = FIRST_STEP
-    while far < FURTHEST and (driven_far := drive(far)) > 0.0:
-        near, driven, far = far, driven_far, 2.0 * far
-    if near == 0.0 or far >= FURTHEST:
-        return np.asarray(point + max(near, 0.5 * FIRST_STEP) * mode.direction, dtype=float)
-    # the force falls through zero between the two: one linear step is near enough for a relaxation
-    share = driven / (driven - driven_far)
-    return np.asarray(point + (near + share * (far - near)) * mode.direction, dtype=float)
+    direction = mode.direction
+    driving = -mode.stiffness * float(np.vdot(direction, preconditioner.product(direction)))
+    driven = float(np.vdot(forces(point + TRIAL_STEP * direction), direction))
+    weakened = 1.0 - driven / (driving * TRIAL_STEP)
+    furthest = LONGEST * TRIAL_STEP
+    bottom = TRIAL_STEP / float(np.sqrt(weakened)) if weakened > 0.0 else furthest
+    bottom = min(max(bottom, SHORTEST * TRIAL_STEP), furthest)
+    return np.asarray(point + bottom * direction, dtype=float)

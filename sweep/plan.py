@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sweep.artefacts import ArtefactFolder, Recipe
-from sweep.grid import Block
+from sweep.grid import Block, Cylinder
 from sweep.recipes import Recipes, needs
 
 #: Stages in the order of the data's flow, with the kernels that work in each.
@@ -17,7 +17,9 @@ STAGES: dict[str, tuple[str, ...]] = {
         "kernels.equilibrium:rough_equilibrium",
         "kernels.hessian:hessian_columns",
         "kernels.equilibrium:polish_equilibrium",
+        "kernels.equilibrium:comparison_equilibrium",
     ),
+    "truncation": ("kernels.truncation:truncation_errors",),
     "training": ("kernels.training:core_set", "kernels.training:bulk_set"),
     "factors": ("kernels.assembly:factors",),
     "response": ("kernels.response:response_map", "kernels.elasticity:elastic_rows"),
@@ -62,18 +64,21 @@ class Plan:
         The study's recipes.
     blocks
         Blocks with something left to do.
+    cylinders
+        Cylinders whose truncation errors are still to be found.
     artefacts
         Artefacts to be made, each after those it draws on.
     present
-        Artefacts that those blocks draw on directly or indirectly and that exist, by stage.
+        Artefacts that those draw on directly or indirectly and that exist, by stage.
     points_total, points_done
-        Points of the grid, and those that are recorded or excluded.
+        Points that the study asks for, and those of them that are recorded or excluded.
     points_failed
         Points that are recorded as failed.
     """
 
     recipes: Recipes
     blocks: tuple[BlockWork, ...]
+    cylinders: tuple[Cylinder, ...]
     artefacts: tuple[Recipe, ...]
     present: Counter[str]
     points_total: int
@@ -84,14 +89,15 @@ class Plan:
     def tasks(self) -> dict[str, int]:
         """Number of tasks to run, by stage."""
         count = Counter(STAGE_OF[recipe.function] for recipe in self.artefacts)
+        count["truncation"] = len(self.cylinders)
         count["estimates"] = sum(not work.recorded for work in self.blocks)
         count["relaxations"] = sum(len(work.weightings) for work in self.blocks)
         return {stage: count[stage] for stage in STAGES}
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether every point has its result."""
-        return not self.blocks
+        """Whether everything that was asked for has its result."""
+        return not self.blocks and not self.cylinders
 
 
 def plan_study(
@@ -101,6 +107,7 @@ def plan_study(
     *,
     verify: bool,
     points_failed: int = 0,
+    cylinders: Sequence[Cylinder] = (),
 ) -> Plan:
     """Find what a study still needs, from its results back to what they are made from.
 
@@ -116,29 +123,25 @@ def plan_study(
         Check the checksums of the artefacts that exist, so that a damaged one is made anew.
     points_failed
         How many points are recorded as failed, to be told.
+    cylinders
+        Cylinders whose truncation errors are still to be found.
 
     Returns
     -------
     Plan
         Artefacts behind finished blocks do not appear: nothing needs them.
     """
-    works = [remaining(block) for block in recipes.grid.blocks()]
+    works = [remaining(block) for block in recipes.grid.blocks()] if recipes.fitting else []
     unfinished = tuple(work for work in works if not work.finished)
     roots = [recipe for work in unfinished for recipe in recipes.block_inputs(work.block).values()]
+    roots += [needed for cylinder in cylinders for needed in needs(recipes.truncation(cylinder))]
     missing, present = _demand(roots, folder, verify=verify)
     left = sum(len(work.weightings) for work in unfinished)
     if not recipes.relaxing:
         per_block = sum(not weighting.excluded for weighting in recipes.grid.weightings())
         left = per_block * sum(not work.recorded for work in unfinished)
-    return Plan(
-        recipes,
-        unfinished,
-        missing,
-        present,
-        recipes.grid.n_points,
-        recipes.grid.n_points - left,
-        points_failed,
-    )
+    asked = recipes.grid.n_points if recipes.fitting else 0
+    return Plan(recipes, unfinished, tuple(cylinders), missing, present, asked, asked - left, points_failed)
 
 
 def _demand(
@@ -168,6 +171,13 @@ def stages_with_work(plan: Plan) -> list[str]:
     return [stage for stage in STAGES if plan.tasks[stage]]
 
 
+def left_to_do(plan: Plan) -> str:
+    """Say in a few words what a plan would do."""
+    points = f"{plan.points_total - plan.points_done} of {plan.points_total} points"
+    cylinders = f"truncation errors of {len(plan.cylinders)} cylinder{'s' * (len(plan.cylinders) != 1)}"
+    return " and ".join([points] * bool(plan.blocks) + [cylinders] * bool(plan.cylinders))
+
+
 def described(plan: Plan) -> Sequence[str]:
     """Give a plan in lines for people: points, blocks, and tasks by stage with what exists already."""
     grid = plan.recipes.grid
@@ -175,8 +185,13 @@ def described(plan: Plan) -> Sequence[str]:
         f"study {plan.recipes.study.study}: {grid.n_points} points in {grid.n_blocks} blocks"
         + (f", {grid.n_excluded} excluded (every weight zero)" if grid.n_excluded else ""),
         f"{plan.points_done} points done, {plan.points_total - plan.points_done} to do"
-        + (f"; {plan.points_failed} of those done failed (--retry-failed)" if plan.points_failed else ""),
+        + (f"; {plan.points_failed} of those done failed (--retry-failed)" if plan.points_failed else "")
+        if plan.recipes.fitting
+        else "no point is asked for (fidelity.points is none)",
     ]
+    if plan.recipes.comparing:
+        total, left = len(list(grid.cylinders())), len(plan.cylinders)
+        lines.append(f"truncation errors of {total} cylinders: {total - left} done, {left} to do")
     for stage, count in plan.tasks.items():
         exist = plan.present[stage]
         lines.append(f"  {stage:<12} {count:>6} to run" + (f", {exist} exist" if exist else ""))

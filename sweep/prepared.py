@@ -16,7 +16,8 @@ from sweep.recipes import KERNEL_VERSIONS, Recipes
 from sweep.remaining import Remaining
 from sweep.study import Study, load_study
 from sweep.study.availability import check_available
-from sweep.study.potentials import ResolvedReference, find_potential_files
+from sweep.study.potentials import find_potential_files
+from sweep.study.resolved import ResolvedReference
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,12 @@ class Prepared:
     def plan(self, remaining: Remaining, *, verify: bool) -> Plan:
         """Give what is left to do."""
         return plan_study(
-            self.recipes, self.artefacts, remaining, verify=verify, points_failed=remaining.failed
+            self.recipes,
+            self.artefacts,
+            remaining,
+            verify=verify,
+            points_failed=remaining.failed,
+            cylinders=remaining.cylinders() if self.recipes.comparing else (),
         )
 
 

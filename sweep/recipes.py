@@ -8,24 +8,26 @@ from functools import cache, cached_property
 from typing import Any
 
 from sweep.artefacts import Recipe
-from sweep.grid import Block, Grid
+from sweep.grid import Block, Cylinder, Grid
 from sweep.study import Study
-from sweep.study.potentials import ResolvedReference
+from sweep.study.resolved import ResolvedReference
 
 # Raise a number whenever that kernel, or anything it calls, gives other values: old artefacts are then made anew.
 KERNEL_VERSIONS: dict[str, int] = {
     "kernels.materials:bulk_properties": 1,
-    "kernels.equilibrium:rough_equilibrium": 1,
-    "kernels.hessian:hessian_columns": 1,
-    "kernels.equilibrium:polish_equilibrium": 1,
+    "kernels.equilibrium:rough_equilibrium": 2,
+    "kernels.hessian:hessian_columns": 2,
+    "kernels.equilibrium:polish_equilibrium": 2,
+    "kernels.equilibrium:comparison_equilibrium": 1,
+    "kernels.truncation:truncation_errors": 1,
     "kernels.training:core_set": 1,
     "kernels.training:bulk_set": 1,
-    "kernels.assembly:factors": 1,
-    "kernels.elasticity:elastic_rows": 1,
-    "kernels.response:response_map": 1,
-    "kernels.fitting:fit_block": 1,
+    "kernels.assembly:factors": 2,
+    "kernels.elasticity:elastic_rows": 2,
+    "kernels.response:response_map": 2,
+    "kernels.fitting:fit_block": 2,
     "kernels.blocks:estimate_block": 1,
-    "kernels.points:relax_point": 1,
+    "kernels.points:relax_point": 2,
 }
 
 # Tasks that one Hessian is cut into. Fixed, since it is part of their keys: more workers than this gain nothing there.
@@ -56,10 +58,12 @@ RADIAL_EDGES = (
 HELD_OUT_STREAM = 2**31
 # Last number of a random stream's seed, by kind of configuration.
 CORE, BULK = 0, 1
-# The first minimisation only has to come close enough for the Hessian's chord steps to take over, eV/Å.
-ROUGH_FORCE = 3e-3
+# Relaxed before its Hessian is differenced, so that the Hessian is the equilibrium's own to 2e-7, eV/Å.
+ROUGH_FORCE = 1e-6
 # The reference's own equilibrium is the yardstick: two orders below the tolerance of what is compared with it, eV/Å.
 REFERENCE_FORCE = 1e-8
+# Both sides of a truncation error: what it leaves of a core of 90 Å is a thousandth of the errors at 30 Å, eV/Å.
+COMPARISON_FORCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +92,7 @@ class Recipes:
     @property
     def potential(self) -> dict[str, Any]:
         """The reference potential with its files named by their contents, not by where they lie."""
-        return {"kind": "lammps", **self.reference.by_contents()}
+        return self.reference.by_contents()
 
     def basis(self, degree: int) -> dict[str, Any]:
         """Give the ACE basis of this degree."""
@@ -144,6 +148,32 @@ class Recipes:
             rough_path=self.rough_equilibrium(dislocation, radius),
             hessian_paths=self.hessian_parts(dislocation, radius),
             force_tolerance=REFERENCE_FORCE,
+        )
+
+    @cache  # noqa: B019 - a run has one Recipes, for its whole life
+    def comparison_equilibrium(self, dislocation: str) -> Recipe:
+        """Give the reference equilibrium that stands for a cylinder without a boundary."""
+        return self.make(
+            "kernels.equilibrium:comparison_equilibrium",
+            potential=self.potential,
+            material=self.material,
+            dislocation=dislocation,
+            simulation_radius=self.study.simulation.comparison_radius,
+            # of the reference alone, so no basis enters
+            cutoff=0.0,
+            force_tolerance=COMPARISON_FORCE,
+        )
+
+    def truncation(self, cylinder: Cylinder) -> Recipe:
+        """Give the record of a cylinder: the reference's core in it against the one of the comparison radius."""
+        return self.make(
+            "kernels.truncation:truncation_errors",
+            potential=self.potential,
+            material=self.material,
+            dislocation=cylinder.dislocation,
+            simulation_radius=cylinder.simulation_radius,
+            comparison=self.comparison_equilibrium(cylinder.dislocation),
+            force_tolerance=COMPARISON_FORCE,
         )
 
     @cache  # noqa: B019 - a run has one Recipes, for its whole life
@@ -274,15 +304,26 @@ class Recipes:
             dislocation=block.dislocation,
             equilibrium=self.equilibrium(block.dislocation, block.simulation_radius),
             fit=self.fit(block),
+            response=self.response(block.dislocation, block.simulation_radius, block.degree),
             tolerance=simulation.residual_force,
             most_evaluations=simulation.max_evaluations,
             radial_edges=list(RADIAL_EDGES),
         )
 
     @property
+    def comparing(self) -> bool:
+        """Whether the reference's truncation errors are wanted."""
+        return self.study.simulation.comparison_radius is not None
+
+    @property
+    def fitting(self) -> bool:
+        """Whether any point is wanted at all."""
+        return self.study.fidelity.points != "none"
+
+    @property
     def relaxing(self) -> bool:
         """Whether points are relaxed at all."""
-        return self.study.fidelity.relax != "none"
+        return self.fitting and self.study.fidelity.relax != "none"
 
     def block_inputs(self, block: Block) -> dict[str, Recipe]:
         """Give what a block's estimates and points are made from."""

@@ -1,4 +1,4 @@
-"""What is left of each block: everything that neither the store nor a journal has a result for."""
+"""What is left of each block and cylinder: everything that neither the store nor a journal has a result for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.grid import Block, Grid
+from sweep.grid import Block, Cylinder, Grid
 from sweep.journal import JournalReader, RecordIndex
 from sweep.plan import BlockWork
 from sweep.records import Record
-from sweep.store import read_status, read_status_source
+from sweep.store import read_status, read_status_source, read_truncation_status
+from sweep.truncations import TruncationRecord
 from sweep.variables import Status, StatusSource
 
 
@@ -45,8 +46,10 @@ class Remaining:
         self._fits = np.array([not weighting.excluded for weighting in grid.weightings()])
         self._status = np.full(grid.shape, Status.pending, dtype=np.uint8)
         self._source = np.full(grid.shape, StatusSource.none, dtype=np.uint8)
+        self._truncation = np.full(grid.shape[:2], Status.pending, dtype=np.uint8)
         if store.exists():
             self._status, self._source = read_status(store), read_status_source(store)
+            self._truncation = read_truncation_status(store)
         self.index = RecordIndex(JournalReader(journals))
         self.index.refresh()
         # blocks first: what a point's own record says counts for more
@@ -65,6 +68,14 @@ class Remaining:
             unfinished |= (status == Status.failed) & (source == StatusSource.point)
         return BlockWork(block, recorded=True, weightings=self._where(unfinished))
 
+    def cylinders(self) -> tuple[Cylinder, ...]:
+        """Give the cylinders without truncation errors, where the store has a place for them."""
+        return tuple(
+            cylinder
+            for cylinder, stored in zip(self._grid.cylinders(), self._truncation.flat, strict=True)
+            if self._untruncated(self.index.truncation(cylinder), Status(int(stored)))
+        )
+
     @property
     def failed(self) -> int:
         """How many points are recorded as failed."""
@@ -77,6 +88,15 @@ class Remaining:
     def _has(self, block: Block, weighting: int) -> bool:
         record = self.index.get(block, weighting)
         return record is not None and not (record.failed and self._retry_failed)
+
+    def _untruncated(self, record: TruncationRecord | None, stored: Status) -> bool:
+        """Whether a cylinder has no truncation errors yet, or is to be tried again."""
+        known = (
+            stored
+            if record is None or stored not in (Status.pending, Status.failed)
+            else Status[record.status]
+        )
+        return known is Status.pending or (known is Status.failed and self._retry_failed)
 
     def _where(self, chosen: np.ndarray) -> tuple[int, ...]:
         """Weightings of the chosen fits; none where nothing is relaxed."""

@@ -15,13 +15,13 @@ from rich.console import Console
 
 from sweep.artefacts import RecipeError
 from sweep.clusters import Resources, ResourcesError, local_workers
-from sweep.compaction import Compaction, failure_lines, failure_records
+from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
 from sweep.engine import Engine, WorkersLostError
 from sweep.gang import Gang, GangError, GangOptions, KernelError
 from sweep.identity import Identity, StudyChangedError
 from sweep.journal import Journal, JournalError
 from sweep.lock import StoreLockedError, driver_lock
-from sweep.plan import Plan
+from sweep.plan import Plan, left_to_do
 from sweep.prepared import Prepared, prepare
 from sweep.progress import RunProgress
 from sweep.recipes import RADIAL_EDGES
@@ -36,7 +36,7 @@ from sweep.store import (
     write_configuration,
 )
 from sweep.study import StudyError
-from sweep.summary import saddles, status_counts, summary_table
+from sweep.summary import any_failed, saddles, status_counts, summary_table, truncation_table
 from sweep.variables import Status
 from sweep.worker import GangPlugin, Workplace, resolved
 
@@ -193,7 +193,8 @@ def _set_up(prepared: Prepared) -> None:
             "fingerprint": identity.fingerprint,
             "packages": packages,
         }
-        create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes)
+        truncation = prepared.recipes.comparing
+        create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes, truncation=truncation)
     elif Identity.of_store(folders.store).fingerprint["packages"] != packages:
         accept_packages(folders.store, packages)
 
@@ -211,18 +212,15 @@ def _run(
     plan = prepared.plan(remaining, verify=True)
     complete = True
     if not plan.nothing_to_do:
-        left = plan.points_total - plan.points_done
-        tell(
-            f"{left} of {plan.points_total} points to do, {resources.workers} workers of {resources.ranks} ranks"
-        )
+        tell(f"{left_to_do(plan)} to do, {resources.workers} workers of {resources.ranks} ranks")
         complete = _work(prepared, plan, compaction, resources, progress)
     _write_configurations(prepared)
     _sum_up(prepared, output, time.monotonic() - started, complete=complete)
-    for line in failure_lines(compaction.records):
+    for line in (*truncation_lines(compaction.records), *failure_lines(compaction.records)):
         output.print(line, markup=False)
     if not complete:
         return INTERRUPTED
-    return SOME_FAILED if Status.failed.name in status_counts(open_store(prepared.folders.store)) else DONE
+    return SOME_FAILED if any_failed(open_store(prepared.folders.store)) else DONE
 
 
 def _work(
@@ -249,7 +247,7 @@ def _work(
         client.register_plugin(GangPlugin(workplace))
 
         def record_failure(failure: Failure) -> None:
-            console.print(f"failed: {failure.block.key}: {failure.message.splitlines()[0]}", markup=False)
+            console.print(f"failed: {failure.place.key}: {failure.message.splitlines()[0]}", markup=False)
             for record in failure_records(prepared.grid, failure):
                 journal.append(record)
 
@@ -308,9 +306,11 @@ def _write_configurations(prepared: Prepared) -> None:
 
 
 def _sum_up(prepared: Prepared, output: Console, seconds: float, *, complete: bool) -> None:
-    dataset = open_store(prepared.folders.store)
+    dataset, recipes = open_store(prepared.folders.store), prepared.recipes
+    if recipes.comparing and complete:
+        output.print(truncation_table(dataset))
     counts = ", ".join(f"{count} {status}" for status, count in status_counts(dataset).items())
-    if prepared.recipes.relaxing and complete and Status.relaxed.name in status_counts(dataset):
+    if recipes.relaxing and complete and Status.relaxed.name in status_counts(dataset):
         output.print(summary_table(dataset))
         relaxed, unstable = saddles(dataset)
         if unstable:
@@ -318,7 +318,8 @@ def _sum_up(prepared: Prepared, output: Console, seconds: float, *, complete: bo
                 f"under {unstable} of {relaxed} fits the reference's core is a saddle (relative_stiffness < 0): their "
                 "errors are those of the minimum below it"
             )
-    output.print(f"{prepared.grid.n_points} points: {counts}; {seconds:.1f} s", markup=False)
+    points = f"{prepared.grid.n_points} points: {counts}" if recipes.fitting else "no point was asked for"
+    output.print(f"{points}; {seconds:.1f} s", markup=False)
     output.print(f"store: {prepared.folders.store}", markup=False)
     if not complete:
         output.print("interrupted: run the same command again to go on")

@@ -7,9 +7,10 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from sweep.artefacts import Recipe
-from sweep.grid import Block
+from sweep.grid import Block, Cylinder
 from sweep.plan import STAGE_OF, BlockWork, Plan
 from sweep.recipes import needs
 from sweep.variables import Status
@@ -20,9 +21,22 @@ BATCH_S = 1.0
 URGENCY = {
     stage: urgency
     for urgency, stage in enumerate(
-        ("material", "equilibria", "relaxations", "estimates", "fits", "response", "factors", "training")
+        (
+            "material",
+            "equilibria",
+            "truncation",
+            "relaxations",
+            "estimates",
+            "fits",
+            "response",
+            "factors",
+            "training",
+        )
     )
 }
+
+# What waits for artefacts: others made of them, blocks, and cylinders for their truncation errors.
+_Dependent: TypeAlias = Recipe | BlockWork | Cylinder
 
 
 @dataclass(frozen=True, order=True)
@@ -36,11 +50,11 @@ class Task:
     stage
         Stage it belongs to, which says what a worker does with it.
     name
-        What it makes: an artefact's key, or its block's key (and weightings).
+        What it makes: an artefact's key, or its cylinder's, or its block's key (and weightings).
     recipe
         The kernel and its inputs.
-    block
-        Of estimates and relaxations.
+    place
+        Block of estimates and relaxations, cylinder of truncation errors.
     weightings
         Of relaxations: their points.
     """
@@ -50,7 +64,7 @@ class Task:
     stage: str = field(compare=False)
     name: str = field(compare=False)
     recipe: Recipe = field(compare=False)
-    block: Block | None = field(default=None, compare=False)
+    place: Block | Cylinder | None = field(default=None, compare=False)
     weightings: tuple[int, ...] = field(default=(), compare=False)
 
 
@@ -60,15 +74,15 @@ class Failure:
 
     Parameters
     ----------
-    block
-        The block it was for.
+    place
+        The block it was for, or the cylinder whose truncation errors it was.
     weightings
-        Its points, or none for the whole block.
+        Points of the block, or none for all of it.
     message
         What happened, the first line for people.
     """
 
-    block: Block
+    place: Block | Cylinder
     weightings: tuple[int, ...]
     message: str
 
@@ -101,12 +115,14 @@ class Schedule:
         self._numbers = itertools.count()
         self._ready: list[Task] = []
         self._waiting: dict[str, int] = {}
-        self._dependents: dict[str, list[Recipe | BlockWork]] = defaultdict(list)
+        self._dependents: dict[str, list[_Dependent]] = defaultdict(list)
         missing = {recipe.key for recipe in plan.artefacts}
         for recipe in plan.artefacts:
-            self._await(recipe, recipe.key, needs(recipe), missing)
+            self._await(recipe, needs(recipe), missing)
         for work in plan.blocks:
-            self._await(work, work.block.key, plan.recipes.block_inputs(work.block).values(), missing)
+            self._await(work, plan.recipes.block_inputs(work.block).values(), missing)
+        for cylinder in plan.cylinders:
+            self._await(cylinder, needs(plan.recipes.truncation(cylinder)), missing)
 
     def next(self) -> Task | None:
         """Take the most urgent task that may run; None where there is none."""
@@ -144,9 +160,9 @@ class Schedule:
 
     def fail(self, task: Task, message: str) -> list[Failure]:
         """Take note that a task cannot be done, nor anything that needs it; returns what that costs."""
-        if task.block is not None:
+        if task.place is not None:
             self.failed[task.stage] += len(task.weightings) or 1
-            lost = [Failure(task.block, task.weightings, message)]
+            lost = [Failure(task.place, task.weightings, message)]
             if task.stage == "estimates":
                 self._give_up_points(self._dependents.pop(task.name + "/points", []))
             return lost
@@ -162,30 +178,30 @@ class Schedule:
         """Give up the first of the points that a task has left; those behind it have not had their turn."""
         again = self.retry(task, left)
         self.failed[task.stage] += 1
-        assert task.block is not None
-        return Failure(task.block, left[:1], message), replace(again, weightings=left[1:])
+        assert task.place is not None
+        return Failure(task.place, left[:1], message), replace(again, weightings=left[1:])
 
-    def _await(
-        self, dependent: Recipe | BlockWork, name: str, needed: Iterable[Recipe], missing: set[str]
-    ) -> None:
+    def _await(self, dependent: _Dependent, needed: Iterable[Recipe], missing: set[str]) -> None:
         waits_for = {recipe.key for recipe in needed} & missing
-        self._waiting[name] = len(waits_for)
+        self._waiting[_name_of(dependent)] = len(waits_for)
         for key in waits_for:
             self._dependents[key].append(dependent)
         if not waits_for:
             self._enqueue(dependent)
 
-    def _release(self, dependent: Recipe | BlockWork) -> None:
-        name = dependent.key if isinstance(dependent, Recipe) else dependent.block.key
+    def _release(self, dependent: _Dependent) -> None:
+        name = _name_of(dependent)
         if name not in self._waiting:
             return  # lost already, with something else that it needed
         self._waiting[name] -= 1
         if self._waiting[name] == 0:
             self._enqueue(dependent)
 
-    def _enqueue(self, dependent: Recipe | BlockWork) -> None:
+    def _enqueue(self, dependent: _Dependent) -> None:
         if isinstance(dependent, Recipe):
             self._push(STAGE_OF[dependent.function], dependent.key, dependent)
+        elif isinstance(dependent, Cylinder):
+            self._push("truncation", dependent.key, self.plan.recipes.truncation(dependent), dependent)
         elif dependent.recorded:
             self._queue_points(dependent)
         else:
@@ -205,21 +221,25 @@ class Schedule:
         stage: str,
         name: str,
         recipe: Recipe,
-        block: Block | None = None,
+        place: Block | Cylinder | None = None,
         weightings: tuple[int, ...] = (),
     ) -> None:
-        task = Task(URGENCY[stage], next(self._numbers), stage, name, recipe, block, weightings)
+        task = Task(URGENCY[stage], next(self._numbers), stage, name, recipe, place, weightings)
         heapq.heappush(self._ready, task)
 
     def _lose(self, name: str, message: str) -> Iterator[Failure]:
         """Everything that waited for an artefact that cannot be made, however indirectly, once each."""
         for dependent in self._dependents.pop(name, []):
-            own = dependent.key if isinstance(dependent, Recipe) else dependent.block.key
+            own = _name_of(dependent)
             if self._waiting.pop(own, None) is None:
                 continue
             if isinstance(dependent, Recipe):
                 self.failed[STAGE_OF[dependent.function]] += 1
                 yield from self._lose(own, message)
+                continue
+            if isinstance(dependent, Cylinder):
+                self.failed["truncation"] += 1
+                yield Failure(dependent, (), message)
                 continue
             self.failed["relaxations"] += len(dependent.weightings)
             if dependent.recorded:
@@ -228,7 +248,12 @@ class Schedule:
                 self.failed["estimates"] += 1
                 yield Failure(dependent.block, (), message)
 
-    def _give_up_points(self, works: Iterable[Recipe | BlockWork]) -> None:
+    def _give_up_points(self, works: Iterable[_Dependent]) -> None:
         for work in works:
             assert isinstance(work, BlockWork)
             self.failed["relaxations"] += len(work.weightings)
+
+
+def _name_of(dependent: _Dependent) -> str:
+    """Name what waits; an artefact's, a block's and a cylinder's keys never coincide."""
+    return dependent.block.key if isinstance(dependent, BlockWork) else dependent.key

@@ -1,4 +1,4 @@
-"""A finished study in one table: the medians of its errors by virial weight."""
+"""A finished study in two tables: the medians of its errors by virial weight, and the truncation errors."""
 
 from __future__ import annotations
 
@@ -57,6 +57,25 @@ def summary_table(dataset: xr.Dataset) -> Table:
     for weight, (count, values) in medians(dataset).items():
         table.add_row(f"{weight:g}", str(count), *(f"{value:.4g}" for value in values))
     return table
+
+
+def truncation_table(dataset: xr.Dataset) -> Table:
+    """Give the reference's truncation errors as a table for a terminal: a row for each dislocation and radius."""
+    table = Table(title="truncation errors of the reference", title_justify="left")
+    for heading in ("dislocation", "radius Å", "geometry\nerror Å", "energy\nerror eV", "status"):
+        table.add_column(heading, justify="right")
+    for dislocation in dataset["dislocation"].values:
+        for radius in dataset["simulation_radius"].values:
+            cell = dataset.sel(dislocation=dislocation, simulation_radius=radius)
+            errors = (cell[f"truncation_{kind}_error"].item() for kind in ("geometry", "energy"))
+            status = Status(cell["truncation_status"].item()).name
+            table.add_row(str(dislocation), f"{radius:g}", *(f"{error:.4g}" for error in errors), status)
+    return table
+
+
+def any_failed(dataset: xr.Dataset) -> bool:
+    """Whether a point, or a cylinder's truncation errors, could not be computed."""
+    return any(bool((dataset[name] == Status.failed).any()) for name in ("status", "truncation_status"))
 
 
 def saddles(dataset: xr.Dataset) -> tuple[int, int]:

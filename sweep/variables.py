@@ -36,13 +36,15 @@ class Source(Enum):
     block = "block"
     #: The point's own record, or its block's while it has none.
     point = "point"
+    #: The record of a cylinder: of the reference alone, whatever is fitted to it.
+    cylinder = "cylinder"
     #: Computed from other variables when records are written.
     derived = "derived"
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable of the store, over all of the grid's dimensions.
+    """One variable of the store, over all of the grid's dimensions; those of cylinders over the first two.
 
     Counts are float64 whole numbers, NaN where a point has none: an integer's stand-in for "none" would enter
     means unseen.
@@ -144,10 +146,35 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("status", "1", "status of the point", Source.derived, dtype="uint8", fill=0, flags=Status),
 )
 
-#: The same by name.
+#: Every variable over (dislocation, simulation_radius), in the order in which it is written: its status last.
+CYLINDER_VARIABLES: tuple[Variable, ...] = (
+    Variable(
+        "truncation_geometry_error",
+        "angstrom",
+        "geometry error of the reference's core that the clamped boundary makes",
+        Source.cylinder,
+    ),
+    Variable(
+        "truncation_energy_error",
+        "eV",
+        "absolute energy error of the reference's core that the clamped boundary makes",
+        Source.cylinder,
+    ),
+    Variable(
+        "truncation_status",
+        "1",
+        "status of the truncation errors; excluded where the study names no comparison radius",
+        Source.cylinder,
+        dtype="uint8",
+        fill=Status.pending,
+        flags=Status,
+    ),
+)
+
+#: The variables over the grid by name.
 VARIABLE_OF: dict[str, Variable] = {variable.name: variable for variable in VARIABLES}
 
-#: Names that a record's values may have; wall time and status are fields of the record itself.
+#: Names that a block's or a point's values may have; wall time and status are fields of the record itself.
 RECORDED: frozenset[str] = frozenset(
     variable.name
     for variable in VARIABLES

@@ -14,9 +14,10 @@ from distributed import Worker, WorkerPlugin, get_worker
 
 from sweep.artefacts import ArtefactFolder, Recipe
 from sweep.gang import Gang, GangOptions
-from sweep.grid import Block
+from sweep.grid import Block, Cylinder
 from sweep.journal import Journal, JournalReader, RecordIndex
 from sweep.records import Record
+from sweep.truncations import TruncationRecord
 
 PLUGIN = "farfield-gang"
 # Small artefacts of plain numbers that kernels take as a mapping instead of a path.
@@ -160,6 +161,27 @@ def make_artefact(recipe: Recipe) -> None:
     here = _plugin()
     if not here.folder.has(recipe):
         here.folder.write(recipe, here.call(recipe.function, recipe.inputs))
+
+
+def truncation_errors(cylinder: Cylinder, recipe: Recipe) -> None:
+    """Record the truncation errors of a cylinder unless they are recorded.
+
+    Raises
+    ------
+    GangError
+        If the kernel failed.
+    """
+    here, started = _plugin(), time.perf_counter()
+    here.recorded.refresh()
+    known = here.recorded.truncation(cylinder)
+    if known is not None and not known.failed:
+        return
+    values = here.call(recipe.function, recipe.inputs)
+    status, message = str(values.pop("status")), str(values.pop("message"))
+    seconds = time.perf_counter() - started
+    here.journal.append(
+        TruncationRecord(cylinder, status, values, message=message, worker=here.label, wall_time_s=seconds)
+    )
 
 
 def estimate_block(block: Block, recipe: Recipe) -> tuple[str, ...]:

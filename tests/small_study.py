@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from sweep.journal import JournalReader
+from sweep.truncations import TruncationRecord
 
 STUDY = """\
 study: small-iron
@@ -15,7 +16,7 @@ reference: {lammps: {pair_style: eam/fs, pair_coeff: ["* * Fe_mm.eam.fs Fe"]}}
 dislocations: [screw]
 basis: {order: 2, cutoff: 4.5}
 training: {bulk: {cells: [2, 2, 2], strain: 0.01, perturbation: 0.05}, core: {perturbation: 0.05}}
-simulation: {max_evaluations: 40}
+simulation: {max_evaluations: 40, comparison_radius: 36.0}
 axes:
   simulation_radius: [12.0]
   degree: [8]
@@ -26,7 +27,7 @@ axes:
   weight_forces: [0.0, 1.0]
   weight_virial: [0.0, 1.0]
 """
-POINTS, EXCLUDED = 32, 4
+POINTS, EXCLUDED, BLOCKS, CYLINDERS = 32, 4, 4, 1
 SMALLER = (
     STUDY.replace("weight_energy: [0.0, 1.0]", "weight_energy: [1.0]")
     .replace("weight_forces: [0.0, 1.0]", "weight_forces: [1.0]")
@@ -65,9 +66,14 @@ def run(study: Path, *options: str) -> tuple[int, str, str]:
 
 
 def recorded(store: Path) -> Counter[tuple[str, int | None]]:
-    """How often each block and point stands in the journals."""
+    """How often each cylinder, block and point stands in the journals."""
     records = JournalReader(store.with_name(store.name + ".run") / "journals").refresh()
-    return Counter((record.block.key, record.weighting_index) for record in records)
+    return Counter(
+        (record.cylinder.key, None)
+        if isinstance(record, TruncationRecord)
+        else (record.block.key, record.weighting_index)
+        for record in records
+    )
 
 
 def processes_of(folder: Path) -> list[int]:

@@ -12,6 +12,8 @@ import xarray as xr
 
 import sweep
 from tests.small_study import (
+    BLOCKS,
+    CYLINDERS,
     EXCLUDED,
     POINTS,
     SMALLER,
@@ -42,7 +44,7 @@ def test_a_killed_run_goes_on_where_it_was(finished: Path, dataset: xr.Dataset, 
     assert status == 0, errors
     after = recorded(store)
     assert set(after.values()) == {1}, "a journaled point was computed again"
-    assert len(after) == POINTS - EXCLUDED + 4
+    assert len(after) == POINTS - EXCLUDED + BLOCKS + CYLINDERS
     resumed = sweep.open_store(store).load()
     for name in set(dataset.data_vars) - UNEQUAL:
         np.testing.assert_array_equal(resumed[name].values, dataset[name].values, err_msg=str(name))

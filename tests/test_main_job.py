@@ -84,6 +84,38 @@ def test_more_than_one_fit_is_told_apart(dataset: xr.Dataset) -> None:
     assert len(np.unique(np.round(relaxed, 9))) == len(relaxed)
 
 
+def test_truncation_errors_are_those_of_the_study_radius(dataset: xr.Dataset) -> None:
+    """Theory: the boundary of 12 Å costs iron's core a few hundredths of an Å and some meV."""
+    assert dataset["truncation_geometry_error"].dims == ("dislocation", "simulation_radius")
+    assert dataset["truncation_status"].values.tolist() == [[Status.relaxed]]
+    assert 0.01 < dataset["truncation_geometry_error"].item() < 0.2
+    assert 1e-4 < dataset["truncation_energy_error"].item() < 1e-2
+
+
+def test_a_study_may_ask_for_truncation_errors_alone(tmp_path: Path) -> None:
+    """No atom lies within 0.1 Å of the line: that radius fails, and costs nothing else."""
+    radii = SMALLER.replace("[12.0]", "[0.1, 12.0]").replace("domain_radius: [7.0]", "domain_radius: [0.1]")
+    study, store = write_study(tmp_path), tmp_path / "small-iron.zarr"
+    study.write_text(radii + "fidelity: {points: none}\n")
+    status, output, errors = run(study)
+    assert status == 1, errors
+    assert "no point was asked for" in output
+    assert "failed 1 times" in output
+    assert "Traceback" not in output + errors
+    assert recorded(store) == {(f"dislocation=screw,simulation_radius={r}", None): 1 for r in (0.1, 12.0)}
+    dataset = sweep.open_store(store)
+    assert dataset["truncation_status"].values.tolist() == [[Status.failed, Status.relaxed]]
+    assert dataset["truncation_geometry_error"].notnull().values.tolist() == [[False, True]]
+    assert (dataset["status"] == Status.pending).all()
+    # the fidelity may change: the same store then takes the points, and keeps the truncation errors
+    study.write_text(radii)
+    planned = subprocess.run(
+        [*SWEEP, "plan", study.name], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert "0 points done, 4 to do" in planned
+    assert "truncation errors of 2 cylinders: 2 done, 0 to do" in planned
+
+
 def test_everything_has_units_and_a_long_name(dataset: xr.Dataset) -> None:
     for name, variable in {**dataset.data_vars, **dataset.coords}.items():
         assert variable.attrs.get("units"), name
@@ -154,4 +186,6 @@ def test_two_ranks_give_the_same_store(tmp_path: Path) -> None:
         stores.append(sweep.open_store(folder / "small-iron.zarr").load())
     for name in set(stores[0].data_vars) - UNEQUAL - {"residual_force", "condition"}:
         one, two = (store[name].values.astype(float) for store in stores)
-        np.testing.assert_allclose(one, two, rtol=1e-8, atol=1e-8, err_msg=str(name))
+        # the stiffness comes of differences of forces, and of an iteration that ends once its sign is sure
+        accuracy = 1e-4 if name == "relative_stiffness" else 1e-8
+        np.testing.assert_allclose(one, two, rtol=accuracy, atol=accuracy, err_msg=str(name))

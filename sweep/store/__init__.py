@@ -3,6 +3,7 @@
 from sweep.store.configurations import configuration_path, write_configuration
 from sweep.store.errors import StoreError, StoreExistsError, StoreMissingError, UnstorableRecordError
 from sweep.store.template import create_store
+from sweep.store.truncations import read_truncation_status, write_truncations
 from sweep.store.zarr_store import (
     accept_packages,
     open_store,
@@ -23,7 +24,9 @@ __all__ = [
     "open_store",
     "read_status",
     "read_status_source",
+    "read_truncation_status",
     "stored_fingerprint",
     "write_configuration",
     "write_records",
+    "write_truncations",
 ]

@@ -15,10 +15,10 @@ import numpy as np
 import zarr
 
 from sweep.durable import make_folder, sync_path, sync_tree
-from sweep.grid import Grid
+from sweep.grid import CYLINDER_DIMENSIONS, Grid
 from sweep.store.errors import StoreError, StoreExistsError
 from sweep.store.layout import chunk_shape, shortened
-from sweep.variables import CONFIG_KINDS, VARIABLES, Variable
+from sweep.variables import CONFIG_KINDS, CYLINDER_VARIABLES, VARIABLES, Status, Variable
 
 FORMAT_VERSION = 1
 CONVENTIONS = "CF-1.11"
@@ -29,7 +29,12 @@ _Coordinate: TypeAlias = tuple[str, tuple[str, ...], np.ndarray, dict[str, Any]]
 
 
 def create_store(
-    path: str | os.PathLike[str], grid: Grid, radial_bins: Sequence[float], attributes: Mapping[str, Any]
+    path: str | os.PathLike[str],
+    grid: Grid,
+    radial_bins: Sequence[float],
+    attributes: Mapping[str, Any],
+    *,
+    truncation: bool = False,
 ) -> None:
     """Set up an empty store: every variable over the whole grid, every point pending.
 
@@ -47,6 +52,8 @@ def create_store(
     attributes
         Attributes of the root: ``study`` (the study's text), ``fingerprint`` and ``packages`` (mappings,
         kept as JSON), and any others that are strings or numbers.
+    truncation
+        Whether truncation errors are to come: they are pending then, and excluded otherwise.
 
     Raises
     ------
@@ -72,6 +79,8 @@ def create_store(
         sizes |= {name: len(values) for name, _, values, _ in coordinates if name not in sizes}
         for variable in VARIABLES:
             _create_variable(root, variable, grid, sizes)
+        for variable in CYLINDER_VARIABLES:
+            _create_cylinder_variable(root, variable, sizes, truncation=truncation)
         consolidate(temporary)
         sync_tree(temporary)
         temporary.rename(path)
@@ -175,5 +184,23 @@ def _create_variable(root: zarr.Group, variable: Variable, grid: Grid, sizes: Ma
         dtype=variable.dtype,
         fill_value=variable.fill if variable.dtype.startswith("float") else int(variable.fill),
         dimension_names=grid.dims + variable.extra_dims,
+        attributes=attributes,
+    )
+
+
+def _create_cylinder_variable(
+    root: zarr.Group, variable: Variable, sizes: Mapping[str, int], *, truncation: bool
+) -> None:
+    """Make an array over (dislocation, simulation_radius), in one chunk: a study has a handful of each."""
+    shape = tuple(sizes[name] for name in CYLINDER_DIMENSIONS)
+    fill = variable.fill if truncation or variable.flags is None else Status.excluded
+    attributes: dict[str, Any] = dict(variable.attributes)
+    root.create_array(
+        variable.name,
+        shape=shape,
+        chunks=shape,
+        dtype=variable.dtype,
+        fill_value=fill if variable.dtype.startswith("float") else int(fill),
+        dimension_names=CYLINDER_DIMENSIONS,
         attributes=attributes,
     )

@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 
-from sweep.durable import sync_path
 from sweep.grid import BLOCK_DIMENSIONS
 from sweep.records import Record
-from sweep.store.errors import StoreError, StoreMissingError, UnstorableRecordError
+from sweep.store.errors import StoreError, UnstorableRecordError
 from sweep.store.layout import Layout, layout_of
 from sweep.store.merge import apply_record, derive, expected_shapes
-from sweep.store.template import FORMAT_VERSION, consolidate
+from sweep.store.root import open_root, read_whole, sync_chunk
+from sweep.store.template import consolidate
 from sweep.variables import RECORDED, VARIABLE_OF, VARIABLES, Source
 
 
@@ -47,7 +46,7 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     StoreError
         If it is not a store of Farfield's, or of a newer version.
     """
-    _open_root(path, "r")
+    open_root(path, "r")
     dataset: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=True)
     return dataset
 
@@ -57,7 +56,7 @@ def read_status(path: str | os.PathLike[str]) -> np.ndarray:
 
     Raises as `open_store`.
     """
-    return _read_whole(path, "status")
+    return read_whole(path, "status")
 
 
 def read_status_source(path: str | os.PathLike[str]) -> np.ndarray:
@@ -65,21 +64,7 @@ def read_status_source(path: str | os.PathLike[str]) -> np.ndarray:
 
     Raises as `open_store`.
     """
-    return _read_whole(path, "status_source")
-
-
-def _read_whole(path: str | os.PathLike[str], name: str) -> np.ndarray:
-    try:
-        array: Any = _open_root(path, "r")[name]
-        return np.asarray(array[...])
-    except StoreError:
-        raise
-    # what a damaged chunk raises is the codec's affair: Blosc and Zstandard raise RuntimeError, others ValueError
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise StoreError(
-            f"{path}: {name} cannot be read ({error}); move the store away and run the study again: the journals "
-            "in its run folder hold every result, so that nothing is computed twice"
-        ) from error
+    return read_whole(path, "status_source")
 
 
 def stored_fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -87,7 +72,7 @@ def stored_fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises as `open_store`.
     """
-    text = _open_root(path, "r").attrs.get("fingerprint")
+    text = open_root(path, "r").attrs.get("fingerprint")
     try:
         fingerprint = json.loads(str(text))
     except ValueError:
@@ -103,7 +88,7 @@ def accept_packages(path: str | os.PathLike[str], packages: Mapping[str, str]) -
     Only the driver may call this, under its lock. Raises as `open_store`.
     """
     fingerprint = stored_fingerprint(path)
-    root = _open_root(path, "r+")
+    root = open_root(path, "r+")
     earlier = json.loads(str(root.attrs.get("earlier_packages", "[]")))
     root.attrs["earlier_packages"] = json.dumps([*earlier, fingerprint["packages"]], sort_keys=True)
     root.attrs["packages"] = json.dumps(dict(packages), sort_keys=True)
@@ -141,7 +126,7 @@ def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> in
     OSError
         If a chunk cannot be written; points whose status was not yet written are as before.
     """
-    root = _open_root(path, "r+")
+    root = open_root(path, "r+")
     arrays: dict[str, Any] = dict(root.arrays())
     layout = layout_of(arrays)
     of_chunk: dict[tuple[int, ...], list[tuple[tuple[int, ...], Record]]] = defaultdict(list)
@@ -153,28 +138,6 @@ def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> in
     for placed in of_chunk.values():
         placed.sort(key=lambda item: item[1].weighting_index is not None)
     return sum(_merge_chunk(Path(path), arrays, layout, chunk, of_chunk[chunk]) for chunk in sorted(of_chunk))
-
-
-def _open_root(path: str | os.PathLike[str], mode: Any) -> zarr.Group:
-    """Open a store's root and check that it is one of ours."""
-    path = Path(path)
-    if not path.exists():
-        raise StoreMissingError(f"no store at {path}; `sweep run` makes one")
-    try:
-        root = zarr.open_group(path, mode=mode, zarr_format=3, use_consolidated=True)
-    except (ValueError, KeyError, OSError, TypeError) as error:
-        raise StoreError(
-            f"{path} is not a store of Farfield's: it cannot be opened as Zarr 3 ({error})"
-        ) from error
-    version = root.attrs.get("farfield_format")
-    if not isinstance(version, int):
-        raise StoreError(f"{path} is not a store of Farfield's: it has no farfield_format attribute")
-    if version > FORMAT_VERSION:
-        raise StoreError(
-            f"{path} was written by a newer version of Farfield (store format {version}, this one reads "
-            f"{FORMAT_VERSION}); install that version"
-        )
-    return root
 
 
 def _place(layout: Layout, record: Record) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -241,7 +204,7 @@ def _merge_chunk(
         arrays[name][region] = new[name]
     if "status" in changed:
         for name in data:
-            _sync_chunk(path, arrays[name], chunk[: len(BLOCK_DIMENSIONS)])
+            sync_chunk(path, arrays[name], chunk[: len(BLOCK_DIMENSIONS)])
         arrays["status"][region] = new["status"]
     return bool(changed)
 
@@ -262,13 +225,3 @@ def _cells(
 def _same(old: np.ndarray, new: np.ndarray) -> bool:
     """Compare bit by bit: NaN equals NaN."""
     return old.tobytes() == new.tobytes()
-
-
-def _sync_chunk(path: Path, array: Any, outer: tuple[int, ...]) -> None:
-    """Wait until a chunk is on the disk; Zarr itself does not."""
-    place = outer + (0,) * (array.ndim - len(outer))
-    file = path / array.path / array.metadata.encode_chunk_key(place)
-    # A chunk of nothing but fill values has no file.
-    if file.exists():
-        sync_path(file)
-        sync_path(file.parent)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from sweep.study.document import Study
 
-_DISLOCATIONS = ("screw", "BCCScrew111Dislocation")
-
 
 def check_available(study: Study) -> None:
     """Refuse a valid study that this version does not run yet.
@@ -29,23 +27,11 @@ def check_available(study: Study) -> None:
 
 def _unavailable(study: Study) -> list[tuple[str, str, str]]:
     """List what this version lacks, as (field, value, what to do instead)."""
-    lacking = []
-    if study.material.structure != "bcc":
-        lacking.append(("material.structure", study.material.structure, "use bcc"))
-    lacking += [
-        (f"dislocations[{place}]", name, "use screw")
-        for place, name in enumerate(study.dislocations)
-        if name not in _DISLOCATIONS
-    ]
-    if study.reference.ase is not None:
-        lacking.append(("reference", "ase", "use a preset or lammps"))
+    lacking: list[tuple[str, str, str]] = []
     if study.training.core.source != "large":
         lacking.append(("training.core.source", study.training.core.source, "use large"))
     if study.simulation.predictor != "reference":
         lacking.append(("simulation.predictor", study.simulation.predictor, "use reference"))
-    if study.simulation.comparison_radius is not None:
-        radius = str(study.simulation.comparison_radius)
-        lacking.append(("simulation.comparison_radius", radius, "leave it out"))
     lacking += [
         ("axes", name, f"leave it out and set basis.{name}")
         for name in ("order", "cutoff")

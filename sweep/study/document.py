@@ -16,6 +16,9 @@ from sweep.study.presets import PRESETS
 from sweep.study.sections import Axes, Basis, Fidelity, Material, Reference, Simulation, Training
 from sweep.study.text import parse_yaml
 
+#: Below this multiple of the largest simulated radius the comparison's own truncation steepens the rates by tenths.
+LEAST_COMPARISON = 3
+
 __all__ = ["Study", "StudyError", "load_study", "read_study"]
 
 
@@ -80,10 +83,20 @@ class Study(Section):
                 f"give domain radii of at most {smallest}"
             )
         comparison = self.simulation.comparison_radius
-        if comparison is not None and comparison <= max(self.axes.simulation_radius):
+        least = LEAST_COMPARISON * max(self.axes.simulation_radius)
+        if comparison is not None and comparison < least:
             raise ValueError(
-                f"simulation.comparison_radius is {comparison}; give a length beyond the largest "
-                f"simulation radius, {max(self.axes.simulation_radius)} (Å)"
+                f"simulation.comparison_radius is {comparison}, below {LEAST_COMPARISON} times the largest simulation "
+                f"radius, which would bend the rates; give at least {least} (Å)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if self.fidelity.points == "none" and self.simulation.comparison_radius is None:
+            raise ValueError(
+                "fidelity.points is 'none', and without simulation.comparison_radius there is nothing else to "
+                "compute; give that radius, or points: all"
             )
         return self
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from annotated_types import MinLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from sweep.study.dislocation_names import MATSCIPY_CLASSES, SHORT_NAMES, STRUCTURES
+from sweep.study.dislocation_names import CLASSES, SHORT_NAMES, STRUCTURES
 from sweep.study.elements import ELEMENTS
 from sweep.study.messages import listed, nearest
 from sweep.study.presets import PRESETS
@@ -54,11 +54,11 @@ def _structure(name: str) -> str:
 
 
 def _dislocation(name: str) -> str:
-    if name not in SHORT_NAMES and name not in MATSCIPY_CLASSES:
+    if name not in SHORT_NAMES and name not in CLASSES:
         raise ValueError(
             f"is {name!r}, which is not a dislocation; {nearest(name, SHORT_NAMES)}"
             if name.islower()
-            else f"is {name!r}, which is not a dislocation; {nearest(name, MATSCIPY_CLASSES)}"
+            else f"is {name!r}, which is not a dislocation; {nearest(name, CLASSES)}"
         )
     return name
 

@@ -1,132 +1,91 @@
-"""The reference potential of a study: its LAMMPS commands with every potential file found and hashed."""
+"""The reference potential of a study: everything that it draws on found, and its files hashed."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
+from sweep.study.calculators import find_calculator, hashed, potential_refusal
 from sweep.study.document import Study
 from sweep.study.elements import ELEMENTS
-from sweep.study.errors import PotentialError
-from sweep.study.presets import PRESETS
+from sweep.study.presets import PRESETS, FinnisSinclairPreset, LammpsPreset
+from sweep.study.resolved import (
+    PotentialFile,
+    ResolvedConstants,
+    ResolvedLammps,
+    ResolvedReference,
+    as_words,
+)
 
 # A name with a suffix that holds a letter, such as W.eam.alloy: a number has none.
 _FILE_NAME = re.compile(r"(.*/)?[^./][^/]*\.[0-9]*[A-Za-z][^/]*")
 # Not a file whatever lies in the folder: numbers, ranges of atom types, LAMMPS's NULL.
 _NOT_A_FILE = re.compile(r"[-+0-9.*eE]+|NULL")
-_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_./+*:,@%=-]+")
 # Characters of a path that LAMMPS's parser cannot be given, even in quotes: it drops bytes of UTF-8 letters.
 _CANNOT_BE_QUOTED = re.compile(r"[\"\\]|[^\x20-\x7e]")
 
 
-@dataclass(frozen=True)
-class PotentialFile:
-    """A potential file: where it lies, and the SHA-256 of its contents (64 hexadecimal digits)."""
-
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True)
-class ResolvedReference:
-    """A reference potential that LAMMPS can be given.
-
-    Parameters
-    ----------
-    element
-        Chemical symbol of the single atom type.
-    pair_style
-        Arguments of LAMMPS's ``pair_style``, files as absolute paths.
-    pair_coeff
-        Arguments of each ``pair_coeff``, files as absolute paths.
-    files
-        The potential files, each once, in the order in which they are named.
-    """
-
-    element: str
-    pair_style: str
-    pair_coeff: tuple[str, ...]
-    files: tuple[PotentialFile, ...]
-
-    def by_contents(self) -> dict[str, str | list[str]]:
-        """Describe the potential by its files' contents, wherever they lie and whatever they are called.
-
-        Returns
-        -------
-        dict
-            ``element``, ``pair_style`` and ``pair_coeff`` (a list), ``sha256:…`` in the place of each file.
-        """
-        return self._with({file.path: f"sha256:{file.sha256}" for file in self.files})
-
-    def by_names(self) -> dict[str, str | list[str]]:
-        """Describe the potential by its files' names without their folders; otherwise as `by_contents`."""
-        return self._with({file.path: file.path.name for file in self.files})
-
-    def paths_by_contents(self) -> dict[str, str]:
-        """Give each file's path as a word of a LAMMPS command, by its place-holder in `by_contents`."""
-        return {f"sha256:{file.sha256}": _joined([str(file.path)]) for file in self.files}
-
-    def _with(self, names: dict[Path, str]) -> dict[str, str | list[str]]:
-        def renamed(line: str) -> str:
-            return _joined([names.get(Path(word), word) for word in shlex.split(line)])
-
-        return {
-            "element": self.element,
-            "pair_style": renamed(self.pair_style),
-            "pair_coeff": [renamed(line) for line in self.pair_coeff],
-        }
-
-
 def find_potential_files(study: Study, study_folder: Path) -> ResolvedReference:
-    """Find the files that a study's reference names.
+    """Find what a study's reference names.
 
-    A word is looked for beside the study file, then in the folders of the environment variable
+    A word of a LAMMPS command is looked for beside the study file, then in the folders of the environment variable
     ``LAMMPS_POTENTIALS``, then in the folder that LAMMPS ships. Nothing is run: whether LAMMPS takes the
-    potential is for a gang to try.
+    potential, or the factory makes a calculator, is for a gang to try.
 
     Parameters
     ----------
     study
-        The study; its reference is a preset or LAMMPS commands.
+        The study.
     study_folder
         Folder of the study file.
 
     Raises
     ------
     PotentialError
-        If a file is missing or cannot be read, the commands name other elements only, or the reference is of
-        another kind.
+        If a file is missing or cannot be read, the commands name other elements only, or a calculator's
+        module is not there.
     """
     reference, element = study.reference, study.material.element
-    if reference.preset is not None:
-        preset = PRESETS[reference.preset]
-        style, coefficients, field = preset.pair_style, preset.pair_coeff, "reference.preset"
-    elif reference.lammps is not None:
-        lammps = reference.lammps
-        style, coefficients, field = lammps.pair_style, lammps.pair_coeff, "reference.lammps"
-    else:
-        raise _refusal(study, "reference.ase has no potential files; give a preset or lammps")
-    search = _Search(study, study_folder)
+    if reference.ase is not None:
+        return find_calculator(study, reference.ase, study_folder)
+    if reference.lammps is not None:
+        commands, field = reference.lammps, "reference.lammps"
+        return _found(study, study_folder, commands.pair_style, commands.pair_coeff, field)
+    assert reference.preset is not None, "a reference is one of three"
+    preset = PRESETS[reference.preset]
+    if isinstance(preset, LammpsPreset):
+        return _found(study, study_folder, preset.pair_style, preset.pair_coeff, "reference.preset")
+    assert isinstance(preset, FinnisSinclairPreset)
+    return ResolvedConstants(element, preset.constants, preset.points)
+
+
+def _found(
+    study: Study, study_folder: Path, style: str, coefficients: tuple[str, ...], field: str
+) -> ResolvedLammps:
+    """Find the files of LAMMPS commands."""
+    search, element = _Search(study, study_folder), study.material.element
     style_words = _words(study, style, f"{field}.pair_style")
-    found_style = _joined([search.replaced(word, f"{field}.pair_style", named=False) for word in style_words])
+    found_style = as_words(
+        [search.replaced(word, f"{field}.pair_style", named=False) for word in style_words]
+    )
     lines, symbols = [], set()
     for place, line in enumerate(coefficients):
         where = f"{field}.pair_coeff[{place}]"
         words = _words(study, line, where)
         symbols |= set(words) & set(ELEMENTS)
-        lines.append(_joined([search.replaced(word, where, named=word not in style_words) for word in words]))
+        lines.append(
+            as_words([search.replaced(word, where, named=word not in style_words) for word in words])
+        )
     if symbols and element not in symbols:
-        raise _refusal(
+        raise potential_refusal(
             study,
             f"{field}.pair_coeff names {', '.join(sorted(symbols))} but material.element is {element}; "
             f"set material.element to one of them, or name a potential of {element} and end its line with {element}",
         )
-    return ResolvedReference(element, found_style, tuple(lines), search.files())
+    return ResolvedLammps(element, found_style, tuple(lines), search.files())
 
 
 def potential_folders(study_folder: Path) -> tuple[Path, ...]:
@@ -161,7 +120,7 @@ class _Search:
             if _is_file(folder / word):
                 return str(self._read(folder / word, where).path)
         if looks_like_file:
-            raise _refusal(
+            raise potential_refusal(
                 self._study,
                 f"{where}: there is no potential file {word!r}; looked in "
                 f"{', '.join(map(str, self._folders))}; put it beside the study file",
@@ -176,12 +135,8 @@ class _Search:
         if path not in self._found:
             refused = _unusable(path, self.files())
             if refused:
-                raise _refusal(self._study, f"{where}: {refused}")
-            try:
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            except OSError as error:
-                raise _refusal(self._study, f"{where}: {path} cannot be read: {error.strerror}") from error
-            self._found[path] = PotentialFile(path, digest)
+                raise potential_refusal(self._study, f"{where}: {refused}")
+            self._found[path] = hashed(self._study, path, where)
         return self._found[path]
 
 
@@ -197,12 +152,9 @@ def _words(study: Study, line: str, where: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError as error:
-        raise _refusal(study, f"{where} is {line!r}, in which a quotation does not end; end it") from error
-
-
-def _joined(words: list[str]) -> str:
-    # LAMMPS takes a word with spaces, or one that holds its $, & or #, in double quotes.
-    return " ".join(word if _NEEDS_NO_QUOTES.fullmatch(word) else f'"{word}"' for word in words)
+        raise potential_refusal(
+            study, f"{where} is {line!r}, in which a quotation does not end; end it"
+        ) from error
 
 
 def _is_file(path: Path) -> bool:
@@ -218,7 +170,3 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _refusal(study: Study, problem: str) -> PotentialError:
-    return PotentialError(str(study.refusal(problem)))

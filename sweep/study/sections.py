@@ -54,10 +54,14 @@ class LammpsReference(Section):
 
 
 class AseReference(Section):
-    """A reference by a function that makes an ASE calculator."""
+    """A reference by a function that makes an ASE calculator.
+
+    `cutoff` (Å) is the distance beyond which an atom does not change another's energy: left out, it is measured.
+    """
 
     calculator: Factory = Field(description='"package.module:factory"')
     options: dict[str, JsonValue] = Field(default={}, description="a mapping of the factory's arguments")
+    cutoff: Cutoff | None = Field(default=None, description="a length of at least 2 (Å)")
 
 
 class Reference(Section):
@@ -109,9 +113,9 @@ class Training(Section):
 class Simulation(Section):
     """How dislocations are relaxed.
 
-    `comparison_radius` (Å) asks for the reference's own truncation error; `predictor` says whose elasticity
-    clamps the boundary; a relaxation ends at a largest force component of `residual_force` (eV/Å), or
-    unconverged after `max_evaluations` of the forces.
+    `comparison_radius` (Å), at least three times the largest simulation radius, asks for the reference's own
+    truncation errors; `predictor` says whose elasticity clamps the boundary; a relaxation ends at a largest force
+    component of `residual_force` (eV/Å), or unconverged after `max_evaluations` of the forces.
     """
 
     comparison_radius: Positive | None = Field(default=None, description=LENGTH)
@@ -161,8 +165,9 @@ def _relax_kind(value: Any) -> str:
 
 
 class Fidelity(Section):
-    """Which points are relaxed, not only estimated."""
+    """Which points are fitted at all, and which of them are relaxed, not only estimated."""
 
+    points: Literal["all", "none"] = Field(default="all", description="all or none")
     relax: Annotated[
         Annotated[Literal["all", "none"], Tag("word")] | Annotated[Sampled, Tag("sampled")],
         Discriminator(_relax_kind),

@@ -53,6 +53,31 @@ def cylinder_evaluation(comm: Any, potential: dict[str, Any], path: str) -> dict
         }
 
 
+def heard_on_every_rank(comm: Any, potential: dict[str, Any]) -> dict[str, Any]:
+    """Whether each rank hears that a reference cannot be opened."""
+    from kernels.evaluations import PotentialError
+    from kernels.references import open_reference
+
+    try:
+        open_reference(comm, potential)
+        heard = False
+    except PotentialError:
+        heard = True
+    return {"heard": comm.allgather(heard)}
+
+
+def lost_atom(comm: Any, potential: dict[str, Any]) -> None:
+    """Throw an atom out of the box."""
+    from kernels.references import open_reference
+
+    positions = 2.5 * np.array([[x, y, 0.0] for x in range(3) for y in range(3)])
+    with open_reference(comm, potential) as reference:
+        system = reference.cylinder(positions, 2.5)
+        system.forces(positions)
+        positions[0, 0] += 100.0
+        system.forces(positions)
+
+
 def _main(kernel: str, answer: str, arguments: str) -> None:
     from mpi4py import MPI
 

@@ -155,7 +155,7 @@ if made:
 
 
 def test_factors_of_another_basis_are_refused(folder, tmp_path):
-    np.savez(tmp_path / "other.npz", energy_bulk=np.eye(7), energy_bulk_rows=7)
+    np.savez(tmp_path / "other.npz", energy_bulk=np.eye(7), energy_bulk_rows=7, basis_size=5)
     with pytest.raises(AssemblyError, match="have 5 functions"):
         made(folder, "first", previous=str(tmp_path / "other.npz"))
 
@@ -168,6 +168,80 @@ def test_a_label_that_is_not_finite_is_refused(folder, tmp_path):
         factors(
             MPI.COMM_SELF, basis=SPEC, core=str(folder / "core-first.npz"), bulk=str(tmp_path / "bulk.npz")
         )
+
+
+def test_observations_that_are_not_wanted_are_left_out(folder, whole, tmp_path):
+    core, bulk = str(folder / "core-all.npz"), str(folder / "bulk-all.npz")
+    some = factors(MPI.COMM_SELF, basis=SPEC, core=core, bulk=bulk, observations=["forces"])
+    assert {kind for kind in KINDS if kind in some} == {"forces_bulk", "forces_core"}
+    assert some["labelled_atoms"] == whole["labelled_atoms"]
+    for kind in ("forces_bulk", "forces_core"):
+        assert np.allclose(some[kind], whole[kind])
+    np.savez(tmp_path / "some.npz", **some)
+    with pytest.raises(AssemblyError, match="hold forces, now energy, forces, virial"):
+        made(folder, "rest", previous=str(tmp_path / "some.npz"))
+
+
+@pytest.mark.parametrize("observations", [[], ["energy", "stress"]])
+def test_observations_that_do_not_exist_are_named(folder, observations):
+    with pytest.raises(AssemblyError, match="choose from energy, forces, virial"):
+        factors(MPI.COMM_SELF, basis=SPEC, bulk=str(folder / "bulk-first.npz"), observations=observations)
+
+
+def test_nothing_to_observe_is_an_error():
+    with pytest.raises(AssemblyError, match="no configuration"):
+        factors(MPI.COMM_SELF, basis=SPEC)
+
+
+def test_one_kind_of_configuration_is_enough(folder, whole):
+    only = factors(MPI.COMM_SELF, basis=SPEC, bulk=str(folder / "bulk-all.npz"))
+    assert {kind for kind in KINDS if kind in only} == {"energy_bulk", "forces_bulk", "virial_bulk"}
+    for kind in ("energy_bulk", "forces_bulk", "virial_bulk"):
+        assert np.allclose(only[kind], whole[kind])
+
+
+def test_cells_of_different_sizes_lie_end_to_end(folder, tmp_path):
+    """Each configuration alone and all of them together have the same factors."""
+    cells, parts = bulk_set(3), []
+    kept = [16, 9, 12]
+    for number, count in enumerate(kept):
+        one = part_of(cells, [number])
+        np.savez(
+            tmp_path / f"{number}.npz",
+            **one | {name: one[name][:, :count] for name in ("positions", "forces")},
+        )
+        parts.append(factors(MPI.COMM_SELF, basis=SPEC, bulk=str(tmp_path / f"{number}.npz")))
+    ragged = {
+        name: np.concatenate([cells[name][number][:count] for number, count in enumerate(kept)])
+        for name in ("positions", "forces")
+    }
+    np.savez(tmp_path / "ragged.npz", **cells | ragged | {"atoms": np.array(kept)})
+    together = factors(MPI.COMM_SELF, basis=SPEC, files=str(tmp_path / "ragged.npz"))
+    assert together["labelled_atoms"] == sum(kept)
+    one_by_one = merged_factors(merged_factors(parts[0], parts[1]), parts[2])
+    for kind in ("energy_bulk", "forces_bulk", "virial_bulk"):
+        norms = np.linalg.norm(one_by_one[kind], axis=0)
+        assert np.allclose(
+            together[kind].T @ together[kind],
+            one_by_one[kind].T @ one_by_one[kind],
+            rtol=0,
+            atol=1e-12 * np.outer(norms, norms).max(),
+        )
+
+
+def test_no_more_rows_than_a_batchs_exist_at_once(tmp_path, monkeypatch):
+    """Rows stream: twenty times the configurations, not one row more at a time."""
+    largest = {}
+    for count in (10, 200):
+        seen = []
+        monkeypatch.setattr(
+            assembly, "triangle", lambda rows, seen=seen: seen.append(len(rows)) or triangle(rows)
+        )
+        np.savez(tmp_path / f"{count}.npz", **bulk_set(count))
+        monkeypatch.setattr(assembly, "SITES_PER_BATCH", 64)
+        factors(MPI.COMM_SELF, basis=SPEC, bulk=str(tmp_path / f"{count}.npz"))
+        largest[count] = max(seen)
+    assert largest[200] == largest[10] <= 3 * (64 + 16) + basis_of(SPEC).length + 2
 
 
 @settings(deadline=None, max_examples=50)

@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matscipy.dislocation import BCCScrew111Dislocation
+from scipy.spatial.distance import cdist
 
 from kernels.cylinders import clamped_cylinder
-from kernels.dislocations import GeometryError
+from kernels.dislocated import DislocatedCrystal
+from kernels.dislocations import NAMES, GeometryError
+from kernels.elastic_fields import shears
+from kernels.lattices import structure_named
+from tests.kernels.every_dislocation import EVERY_CLASS, MATERIALS
 
 TUNGSTEN: dict[str, Any] = {
     "element": "W",
@@ -82,16 +87,84 @@ def test_every_free_site_has_its_bonds_once() -> None:
     assert np.logical_or(*whole).all()
 
 
-def test_walking_from_site_to_site_around_the_core_gains_the_burgers_vector() -> None:
-    cylinder = clamped_cylinder("screw", TUNGSTEN, 20.0, 8.0)
-    distance = np.hypot(*cylinder.sites[:, :2].T)
-    walk = np.flatnonzero((distance > 15.0) & (distance < 18.0))
-    walk = walk[np.argsort(np.arctan2(cylinder.sites[walk, 1], cylinder.sites[walk, 0]))]
-    steps = np.diff(cylinder.predictor[[*walk, walk[0]]], axis=0)
-    # a step across the cut leads to the same crystal, one Burgers vector further
-    wrapped = steps - np.round(steps @ cylinder.burgers / BURGERS**2)[:, None] * cylinder.burgers
-    np.testing.assert_allclose(np.abs(wrapped.sum(axis=0)), [0.0, 0.0, BURGERS], rtol=0, atol=1e-9)
-    assert float(cylinder.period) == pytest.approx(BURGERS)
+@pytest.mark.parametrize(("kind", "structure"), EVERY_CLASS)
+def test_every_dislocation_passes_its_checks_whatever_the_radius(kind: str, structure: str) -> None:
+    material = MATERIALS[structure]
+    lattice = structure_named(structure)
+    for radius in (6.0, 9.7, 25.0):
+        width = 2 * 4.0 * (1 + material["lattice_constant"] / (2 * np.pi * radius))
+        cylinder = clamped_cylinder(kind, material, radius, width)
+        np.testing.assert_array_equal(cylinder.free, np.hypot(*cylinder.sites[:, :2].T) < radius)
+        ends = np.bincount(cylinder.bonds.ravel(), minlength=len(cylinder.sites))
+        # a neighbour that is the site's own image is none of the bonds
+        own = 2 * sum(
+            abs(float(cylinder.period) - shell * material["lattice_constant"]) < 1e-6
+            for shell in lattice.shells
+        )
+        np.testing.assert_array_equal(ends[cylinder.free], lattice.coordination - own)
+    assert abs(float(cylinder.burgers[1])) < 1e-9
+
+
+@pytest.mark.parametrize(("kind", "structure"), EVERY_CLASS)
+def test_a_smaller_cylinder_of_any_kind_is_the_start_of_a_larger_one(kind: str, structure: str) -> None:
+    small, large = (clamped_cylinder(kind, MATERIALS[structure], radius, 9.0) for radius in (8.0, 14.0))
+    count = len(small.sites)
+    np.testing.assert_allclose(large.sites[:count], small.sites, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(large.predictor[:count], small.predictor, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("structure", ["bcc", "fcc"])
+def test_the_shell_of_an_edge_is_wide_enough_once_displaced(structure: str) -> None:
+    """Every site that may be felt is there: compare with a much larger cylinder, atom by atom."""
+    needed, radius, material = 8.0, 8.0, MATERIALS[structure]
+    width = needed * (1 + material["lattice_constant"] / (2 * np.pi * radius))
+    small = clamped_cylinder("edge", material, radius, width)
+    large = clamped_cylinder("edge", material, radius, width + 8.0)
+    count = len(small.sites)
+    assert count < len(large.sites)
+    displaced = large.sites + large.predictor
+    free, left_out = displaced[large.free], displaced[count:]
+    assert cdist(free[:, :2], left_out[:, :2]).min() > needed
+
+
+@pytest.mark.parametrize("kind", NAMES["fcc"])
+def test_an_fcc_dislocation_starts_dissociated_in_its_glide_plane(kind: str) -> None:
+    cylinder = clamped_cylinder(kind, MATERIALS["fcc"], 20.0, 9.0)
+    assert not cylinder.opening[~cylinder.free].any()
+    near = np.abs(cylinder.sites[:, 1]) < 2.2
+    beside = near & (np.abs(cylinder.sites[:, 0]) < 1.3)
+    above = cylinder.sites[:, 1] > 0.0
+    moved = cylinder.opening + cylinder.predictor
+    slip = moved[beside & above].mean(axis=0) - moved[beside & ~above].mean(axis=0)
+    # between the partials the crystal has slipped by the one to the right: on average half of the whole
+    assert slip @ cylinder.burgers / (cylinder.burgers @ cylinder.burgers) == pytest.approx(0.5, abs=0.1)
+    # which is not along the whole Burgers vector
+    across = slip - slip @ cylinder.burgers * cylinder.burgers / (cylinder.burgers @ cylinder.burgers)
+    assert np.linalg.norm(across) > 0.25 * 3.615 / np.sqrt(6.0)
+    # far away nothing is known of it
+    away = np.hypot(*cylinder.sites[:, :2].T)
+    assert np.abs(cylinder.opening[cylinder.free & (away > 15.0)]).max() < 0.15
+
+
+def test_other_dislocations_start_as_predicted() -> None:
+    for kind, structure in [("edge", "bcc"), ("60degree", "diamond"), ("FCCEdgeShockleyPartial", "fcc")]:
+        assert not clamped_cylinder(kind, MATERIALS[structure], 8.0, 9.0).opening.any()
+
+
+def test_the_sublattices_of_diamond_are_shifted_as_the_strain_asks() -> None:
+    material = MATERIALS["diamond"]
+    shifted = clamped_cylinder("60degree", material, 20.0, 8.0)
+    plain = clamped_cylinder("60degree", material | {"internal_shift": 0.0}, 20.0, 8.0)
+    crystal = DislocatedCrystal.of("60degree", material)
+    moved = shifted.predictor - plain.predictor
+    away = np.hypot(*shifted.sites[:, :2].T)
+    far = away > 15.0
+    strain = shears(crystal.field.gradient(shifted.sites + plain.predictor), crystal.cell.rotation)
+    expected = -0.5 * 0.854 * crystal.sublattices(shifted.sites)[:, None] * strain
+    np.testing.assert_allclose(moved[far], expected[far], rtol=0, atol=0.1 * np.abs(expected[far]).max())
+    assert np.abs(expected[far]).max() > 1e-3
+    # finite at the line
+    assert np.abs(moved).max() < 0.3
 
 
 def test_the_core_is_the_origin_of_a_triangle_of_columns() -> None:
@@ -109,6 +182,7 @@ def test_the_core_is_the_origin_of_a_triangle_of_columns() -> None:
         ({"shell_width": -1.0}, "must be positive"),
         ({"simulation_radius": 0.5}, "no site lies within"),
         ({"shell_width": 1.0}, "widen the fixed shell"),
+        ({"kind": "Quadrupole"}, "two of opposite sign"),
         ({"kind": "twist"}, "'twist' in 'bcc' is not known"),
         ({"material": TUNGSTEN | {"C44": -10.0}}, "stable cubic"),
     ],

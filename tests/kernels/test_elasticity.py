@@ -7,32 +7,35 @@ from hypothesis import strategies as st
 from mpi4py import MPI
 
 from kernels.ace import AcePotential, basis_of
-from kernels.dislocations import stroh_displacement
+from kernels.dislocated import DislocatedCrystal
+from kernels.elastic_fields import shears
 from kernels.elasticity import (
     GPA,
-    ElasticityError,
     bulk_properties_grid,
     elastic_rows,
-    far_field_mismatch,
+    internal_shift,
+    relaxed_moduli,
 )
 from kernels.environments import cell_environments, cylinder_environments
+from kernels.far_field import far_field_mismatch
 from kernels.lattices import conventional_crystal
-from tests.kernels.crystals import LATTICE, MATERIAL, PERIOD, SPEC, sites_around_line
+from tests.kernels.crystals import LATTICE, MATERIAL, SPEC
 
 MIDDLE = 40
 
 
-@pytest.fixture(scope="module", params=["bcc", "fcc"])
+# times LATTICE: nearest neighbours of each structure stand about as far apart as tungsten's
+SCALE = {"bcc": 1.0, "fcc": 1.2, "diamond": 1.7}
+
+
+@pytest.fixture(scope="module", params=["bcc", "fcc", "diamond"])
 def structure(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
 def material(structure):
-    return MATERIAL | {
-        "structure": structure,
-        "lattice_constant": LATTICE * (1.0 if structure == "bcc" else 1.2),
-    }
+    return MATERIAL | {"structure": structure, "lattice_constant": LATTICE * SCALE[structure]}
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +43,19 @@ def rows(structure, material):
     return elastic_rows(MPI.COMM_SELF, basis=SPEC, material=material, structure=structure)
 
 
-def crystal_energy(structure, lattice_constant, fitted, gradient=None):
-    """Energy per atom of the perfect crystal under a homogeneous deformation, eV."""
+def crystal_energy(structure, lattice_constant, fitted, gradient=None, shift=(0.0, 0.0, 0.0)):
+    """Energy per atom of the perfect crystal under a deformation, its second half of sites shifted, eV."""
     gradient = np.eye(3) if gradient is None else gradient
     positions, cell = conventional_crystal(structure, lattice_constant, (1, 1, 1))
     positions, cell = positions @ gradient.T, cell @ gradient.T
+    positions[len(positions) // 2 :] += shift
     potential = AcePotential(basis_of(SPEC), fitted)
     around = cell_environments(positions, cell, SPEC["cutoff"])
     return potential.site_energies(around, positions).mean()
 
 
 def volume(structure, lattice_constant):
-    return lattice_constant**3 / {"bcc": 2, "fcc": 4}[structure]
+    return lattice_constant**3 / {"bcc": 2, "fcc": 4, "diamond": 8}[structure]
 
 
 def coefficients(seed=0):
@@ -112,9 +116,106 @@ def crystal_like(rows, seed):
     generator = np.random.default_rng(seed)
     stiffness = np.array([520.0, 200.0, 160.0]) * generator.uniform(0.8, 1.2, 3)
     pressure = generator.uniform(-15.0, 15.0)
-    conditions = np.vstack([rows["pressure"][MIDDLE], rows["moduli"][MIDDLE, :3]])
+    # where sublattices shift: 90 GPa/Å and 120 GPa/Å² take 68 GPa off C44, and move them by 0.75 Å a strain
+    internal = np.array([90.0, 120.0])[: rows["internal"].shape[1]]
+    conditions = np.vstack([rows["pressure"][MIDDLE], rows["moduli"][MIDDLE, :3], rows["internal"][MIDDLE]])
     smooth = 1.0 / basis_of(SPEC).gamma
-    return smooth * np.linalg.lstsq(conditions * smooth, np.array([pressure, *stiffness]), rcond=None)[0]
+    wanted = np.array([pressure, *stiffness, *internal])
+    return smooth * np.linalg.lstsq(conditions * smooth, wanted, rcond=None)[0]
+
+
+def relaxed_shift(structure, constant, fitted, gradient):
+    """Shift of the second half of the sites at which the energy is stationary, Å."""
+    step, shift = 1e-3, np.zeros(3)
+    along_z = np.array([0.0, 0.0, step])
+
+    def energy(where, gradient=gradient):
+        return crystal_energy(structure, constant, fitted, gradient, where)
+
+    # Newton's method with the unstrained crystal's stiffness: strains of 1e-3 change it by as little
+    rise = energy(along_z, np.eye(3)) + energy(-along_z, np.eye(3)) - 2 * energy(0.0 * along_z, np.eye(3))
+    for _ in range(3):
+        slope = np.array([energy(shift + move) - energy(shift - move) for move in step * np.eye(3)]) / 2
+        shift = shift - step * slope / rise
+    return shift
+
+
+@pytest.fixture(scope="module")
+def diamond():
+    material = MATERIAL | {"structure": "diamond", "lattice_constant": LATTICE * SCALE["diamond"]}
+    return elastic_rows(MPI.COMM_SELF, basis=SPEC, material=material, structure="diamond")
+
+
+class TestSublatticesThatShift:
+    """Diamond: its elastic constants are those with the atoms at rest in the strained cell."""
+
+    @pytest.mark.parametrize("node", [10, MIDDLE])
+    def test_internal_rows_are_second_differences_of_the_energy(self, diamond, node):
+        constant, fitted, step = diamond["lattice_constants"][node], coefficients(), 1e-3
+
+        def energy(shear, shift):
+            return crystal_energy("diamond", constant, fitted, deformation((0, 1, shear)), (0.0, 0.0, shift))
+
+        coupling = sum(a * b * energy(a * step, b * step) for a in (1, -1) for b in (1, -1)) / (4 * step**2)
+        stiffness = (energy(0.0, step) - 2 * energy(0.0, 0.0) + energy(0.0, -step)) / step**2
+        found = diamond["internal"][node] @ fitted
+        wanted = GPA * np.array([coupling, stiffness]) / volume("diamond", constant)
+        assert found == pytest.approx(wanted, abs=1e-4 * np.abs(found).max())
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_relaxed_moduli_and_shift_are_those_of_the_crystal_at_rest(self, diamond, seed):
+        constant, fitted, step = diamond["lattice_constants"][MIDDLE], crystal_like(diamond, seed), 4e-4
+
+        def energy(one, other):
+            gradient = deformation((*one[0], one[1] * step), (*other[0], other[1] * step))
+            shift = relaxed_shift("diamond", constant, fitted, gradient)
+            return crystal_energy("diamond", constant, fitted, gradient, shift)
+
+        internal = diamond["internal"][MIDDLE] @ fitted
+        found = relaxed_moduli(diamond["moduli"][MIDDLE] @ fitted, internal)
+        pairs = [((0, 0), (0, 0)), ((0, 0), (1, 1)), ((0, 1), (0, 1)), ((0, 1), (1, 0))]
+        wanted = [
+            GPA
+            * sum(a * b * energy((one, a), (other, b)) for a in (1, -1) for b in (1, -1))
+            / (4 * step**2)
+            / volume("diamond", constant)
+            for one, other in pairs
+        ]
+        assert found == pytest.approx(wanted, abs=5e-4 * np.abs(found).max())
+        # the shift matters, or the test would not see it
+        assert found[2] < (diamond["moduli"][MIDDLE] @ fitted)[2] - 50.0
+        moved = relaxed_shift("diamond", constant, fitted, deformation((1, 2, step), (2, 1, step)))
+        assert moved / (2 * step) == pytest.approx([float(internal_shift(internal)), 0.0, 0.0], abs=1e-3)
+
+    def test_constants_at_zero_pressure_are_the_relaxed_ones(self, diamond):
+        fitted = crystal_like(diamond, 2)
+        material = MATERIAL | {"structure": "diamond"}
+        found = {
+            name: value[0] for name, value in bulk_properties_grid(diamond, fitted[None], material).items()
+        }
+        constant, step = LATTICE * SCALE["diamond"] + found["lattice_error"], 1e-3
+
+        def energy(size):
+            gradient = deformation((0, 1, size), (1, 0, size))
+            shift = relaxed_shift("diamond", constant, fitted, gradient)
+            return crystal_energy("diamond", constant, fitted, gradient, shift)
+
+        # an engineering shear of twice the size
+        c44 = (
+            GPA
+            * (energy(step) - 2 * energy(0.0) + energy(-step))
+            / (4 * step**2)
+            / volume("diamond", constant)
+        )
+        assert found["c44"] == pytest.approx(c44, rel=2e-3)
+        assert np.isfinite(found["elastic_error"])
+
+    def test_a_shift_that_nothing_drives_back_leaves_no_shear_modulus(self):
+        moduli = np.array([160.0, 80.0, 110.0, 110.0])
+        found = relaxed_moduli(moduli, np.array([30.0, -1.0]))
+        assert found[:2].tolist() == [160.0, 80.0]
+        assert np.isnan(found[2:]).all()
+        assert np.isnan(internal_shift(np.array([30.0, 0.0])))
 
 
 @settings(deadline=None, max_examples=8)
@@ -183,6 +284,7 @@ def test_the_nearest_of_several_minima_is_taken():
     moduli = np.zeros((81, 4, 1))
     moduli[:, 0, 0] = -slope * constants - 2 * pressure
     rows = {"lattice_constants": constants, "pressure": pressure[:, None], "moduli": moduli}
+    rows["internal"] = np.zeros((81, 0, 1))
     found = bulk_properties_grid(rows, np.ones((1, 1)), MATERIAL)
     assert constants[MIDDLE] + found["lattice_error"][0] == pytest.approx(1.12, abs=1e-12)
     wanted = -np.polyval(np.polyder(cubic), 1.12) * 1.12
@@ -195,7 +297,7 @@ class TestFarField:
         """Rows of a basis of one function for each modulus: coefficients are A1111, A1122, A1212, A1221."""
         values = np.zeros((81, 4, 4))
         values[MIDDLE] = np.eye(4)
-        return {"moduli": values}, np.array([moduli], dtype=float)
+        return {"moduli": values, "internal": np.zeros((81, 0, 4))}, np.array([moduli], dtype=float)
 
     def mismatch(self, c11, c12, c44, pressure=0.0):
         # a pressure moves A1212 and A1221 apart, A1122 + A1221 - A1212 is C12 all the same
@@ -210,26 +312,40 @@ class TestFarField:
     def test_pressure_alone_is_no_mismatch(self):
         assert self.mismatch(522.0, 204.0, 161.0, pressure=117.0) < 1e-20
 
-    @pytest.mark.parametrize("radius", [30.0, 45.0])
-    def test_it_is_the_sum_over_the_bonds_of_an_annulus(self, radius):
-        """The definition, bond by bond, at two radii."""
-        elastic = {"C11": 470.0, "C12": 230.0, "C44": 190.0}
-        sites, away = wide_cylinder(2.0 * radius + 6.0)
-        displacement = np.subtract(
-            *(
-                stroh_displacement("screw", "bcc", c["C11"], c["C12"], c["C44"], LATTICE, sites)
-                for c in (elastic, MATERIAL)
-            )
-        )
+    @pytest.mark.parametrize(
+        ("kind", "structure", "radius"),
+        [
+            ("screw", "bcc", 30.0),
+            ("screw", "bcc", 45.0),
+            ("edge", "bcc", 30.0),
+            ("60degree", "fcc", 30.0),
+            ("60degree", "diamond", 30.0),
+        ],
+    )
+    def test_it_is_the_sum_over_the_bonds_of_an_annulus(self, kind, structure, radius):
+        """The definition, bond by bond."""
+        material = MATERIAL | {"structure": structure, "lattice_constant": LATTICE * SCALE[structure]}
+        other = material | {"C11": 470.0, "C12": 230.0, "C44": 190.0}
+        rows, fits = self.rows_with(470.0, 230.0, 190.0, 190.0)
+        if structure == "diamond":
+            # 95² / 95 GPa off both shears by a shift of -1 Å a strain, where the reference's is -0.6
+            rows, fits = self.rows_with(470.0, 230.0, 285.0, 285.0)
+            rows["internal"] = np.broadcast_to(np.full((81, 2, 1), 95.0) / fits.sum(), (81, 2, 4))
+            material, other = material | {"internal_shift": -0.6}, other | {"internal_shift": -1.0}
+        crystals = [DislocatedCrystal.of(kind, one) for one in (other, material)]
+        sites = crystals[0].sites_within(2.0 * radius + 6.0)
+        displacement = np.subtract(*(far_field(crystal, sites) for crystal in crystals))
+        away = np.hypot(sites[:, 0], sites[:, 1])
+        reach = crystals[0].lattice.bond_reach * material["lattice_constant"]
         around = cylinder_environments(
-            sites, PERIOD, 1.2 * LATTICE, np.flatnonzero(away < 2.0 * radius + 4.0)
+            sites, crystals[0].period, reach, np.flatnonzero(away < 2.0 * radius + 1.0)
         )
         squares = np.sum((displacement[around.index] - displacement[around.centres][:, None]) ** 2, axis=2)
         squares = np.where(around.mask, squares, 0.0).sum(axis=1)
         inside = (away[around.centres] > radius) & (away[around.centres] < 2.0 * radius)
         wanted = 0.5 * squares[inside].sum() / np.log(2.0)  # half a bond to each of its ends
-        found = self.mismatch(*elastic.values())
-        assert found == pytest.approx(wanted, rel=0.01)
+        found = far_field_mismatch(rows, fits, material, kind)[0]
+        assert found == pytest.approx(wanted, rel=0.02)
 
     def test_unstable_moduli_have_none(self):
         assert np.isnan(self.mismatch(200.0, 250.0, 160.0))
@@ -237,21 +353,7 @@ class TestFarField:
         assert np.isnan(self.mismatch(np.nan, 200.0, 160.0))
 
 
-def wide_cylinder(radius):
-    """Sites of bcc around a <111> line, off it by a third of a column's spacing, for radii beyond `crystals`."""
-    sites, _ = sites_around_line(8.0)
-    width, height = LATTICE * np.sqrt(2.0), LATTICE * np.sqrt(6.0)
-    inside = (sites[:, 0] > -1e-6) & (sites[:, 0] < width - 1e-6) & (sites[:, 1] > -1e-6)
-    cell = sites[inside & (sites[:, 1] < height - 1e-6)]
-    assert len(cell) == round(width * height * PERIOD / (LATTICE**3 / 2))
-    count = int(radius / width) + 2
-    steps = np.arange(-count, count + 1)
-    spread = np.array([[i * width, j * height, 0.0] for i in steps for j in steps])
-    sites = (cell[None] + spread[:, None]).reshape(-1, 3) + np.array([0.7, 0.4, 0.0])
-    away = np.hypot(sites[:, 0], sites[:, 1])
-    return sites[away < radius], away[away < radius]
-
-
-def test_structures_with_internal_freedom_are_refused():
-    with pytest.raises(ElasticityError, match="diamond"):
-        elastic_rows(MPI.COMM_SELF, basis=SPEC, material=MATERIAL, structure="diamond")
+def far_field(crystal, sites):
+    """The elastic displacement where it is to first order: at the sites themselves."""
+    shift = crystal.internal_shift * shears(crystal.field.gradient(sites), crystal.cell.rotation)
+    return crystal.field(sites) + 0.5 * crystal.sublattices(sites)[:, None] * shift

@@ -80,12 +80,33 @@ def test_predictions_are_those_of_dense_least_squares(regularisation):
             assert np.linalg.norm(found[kind] - wanted[kind]) <= 1e-8 * size, (weighting, kind)
 
 
-def test_a_grid_of_one_gives_what_the_whole_grid_gives(monkeypatch):
+def test_a_grid_of_one_gives_what_the_whole_grid_gives():
     made = as_factors(observations())
     together = solve_grid(made, GAMMA, WEIGHTINGS, 1e-3)
-    monkeypatch.setattr(fitting, "GROUP_BYTES", 1)
-    alone = solve_grid(made, GAMMA, WEIGHTINGS, 1e-3)
-    assert np.allclose(together.coefficients, alone.coefficients, rtol=1e-9, equal_nan=True)
+    for number, weighting in enumerate(WEIGHTINGS):
+        [alone] = solve_grid(made, GAMMA, [weighting], 1e-3).coefficients
+        assert np.allclose(together.coefficients[number], alone, rtol=1e-9, equal_nan=True)
+
+
+def test_judging_fits_in_pieces_changes_nothing(monkeypatch):
+    made = as_factors(observations())
+    fits = solve_grid(made, GAMMA, WEIGHTINGS, 1e-3)
+    together = rmse_grid(made, fits.coefficients, fits.e0)
+    monkeypatch.setattr(fitting, "RESIDUAL_BYTES", 1)
+    alone = rmse_grid(made, fits.coefficients, fits.e0)
+    for name, table in together.items():
+        assert np.allclose(table, alone[name], rtol=1e-9, equal_nan=True)
+
+
+def test_several_regularisations_are_those_of_each():
+    made, lambdas = as_factors(observations()), [1e-1, 1e-6]
+    together = solve_grid(made, GAMMA, WEIGHTINGS, lambdas)
+    for number, each in enumerate(lambdas):
+        rows = slice(number * len(WEIGHTINGS), (number + 1) * len(WEIGHTINGS))
+        alone = solve_grid(made, GAMMA, WEIGHTINGS, each)
+        for name in ("coefficients", "e0", "condition", "rank", "excluded"):
+            wanted, found = getattr(alone, name), getattr(together, name)[rows]
+            assert np.allclose(found, wanted, rtol=1e-9, equal_nan=True), name
 
 
 def test_no_weights_no_fit():
@@ -164,12 +185,48 @@ def test_one_configuration_of_each_kind_is_enough():
     assert np.allclose(fits.coefficients @ bulk[1:-1] + fits.e0, bulk[-1])
 
 
-def test_without_prior_an_undetermined_fit_is_the_shortest():
+def test_an_undetermined_fit_is_the_shortest_in_the_priors_sense():
     rows = observations(counts=dict.fromkeys(KINDS, 1))
-    [found] = solve_grid(as_factors(rows), GAMMA, [[0, 1, 0]], 0.0).coefficients
-    forces = np.vstack([rows["forces_bulk"], rows["forces_core"]])
-    wanted = np.linalg.lstsq(forces[:, 1:-1], forces[:, -1], rcond=None)[0]
-    assert np.allclose(found, wanted)
+    fits = solve_grid(as_factors(rows), GAMMA, [[0, 1, 0]], 0.0)
+    forces = np.vstack([rows["forces_bulk"], rows["forces_core"]])[:, 1:]
+    wanted = np.linalg.lstsq(forces[:, :-1] / GAMMA, forces[:, -1], rcond=None)[0] / GAMMA
+    assert np.allclose(fits.coefficients[0], wanted)
+    assert fits.rank[0] == 2
+    assert fits.condition[0] == np.inf
+
+
+def test_no_regularisation_is_the_limit_of_little():
+    """Two rows and nine functions: the prior alone decides on the rest, however weak it is."""
+    made = as_factors(observations(counts=dict.fromkeys(KINDS, 1)))
+    none, little = (solve_grid(made, GAMMA, [[0, 1, 0]], each).coefficients[0] for each in (0.0, 1e-9))
+    assert np.linalg.norm(GAMMA * (none - little)) <= 1e-6 * np.linalg.norm(GAMMA * none)
+
+
+def test_without_bulk_energies_there_is_no_constant():
+    rows = observations(counts={k: v for k, v in COUNTS.items() if k != "energy_bulk"})
+    fits = solve_grid(as_factors(rows), GAMMA, [[1, 1, 0]], 1e-3)
+    errors = rmse_grid(as_factors(rows), fits.coefficients, fits.e0)
+    assert np.isnan(fits.e0[0])
+    assert np.isfinite(fits.coefficients).all()
+    assert np.isfinite(errors["rmse_forces"]).all()
+    assert np.isfinite(errors["rmse_energy"][0, 1])
+
+
+def test_force_constants_are_a_fourth_observation():
+    counts = COUNTS | {"force_constants_core": 40}
+    rows = observations(counts=counts)
+    weighting = np.array([1.0, 0.5, 2.0, 3.0])
+    fits = solve_grid(as_factors(rows), GAMMA, [weighting], 1e-3)
+    parts = [[rows[kind][:, 1:] for kind in rows if kind.startswith(each)] for each in fitting.OBSERVATIONS]
+    parts[0][0] = parts[0][0] - parts[0][0].mean(axis=0)
+    stack = [w * np.vstack(p) / np.sqrt(sum(map(len, p))) for w, p in zip(weighting, parts, strict=True)]
+    matrix = np.vstack([*stack, 1e-3 * np.column_stack([np.diag(GAMMA), np.zeros(LENGTH)])])
+    wanted = np.linalg.lstsq(matrix[:, :-1], matrix[:, -1], rcond=None)[0]
+    assert np.allclose(fits.coefficients[0], wanted, rtol=1e-7)
+    errors = rmse_grid(as_factors(rows), fits.coefficients, fits.e0)["rmse_force_constants"]
+    misfit = rows["force_constants_core"] @ np.array([0.0, *wanted, -1.0])
+    assert errors[0, 1] == pytest.approx(np.sqrt(np.mean(misfit**2)), rel=1e-6)
+    assert np.isnan(errors[0, 0])
 
 
 def test_errors_are_those_of_the_rows():
@@ -197,8 +254,10 @@ def test_errors_are_those_of_the_rows():
         ([[1, -1, 0]], GAMMA, 1e-3, "negative or not finite"),
         ([[1, np.nan, 0]], GAMMA, 1e-3, "negative or not finite"),
         ([1, 1, 1], GAMMA, 1e-3, "wanted are"),
-        ([[1, 1, 1]], GAMMA, -1.0, "regularisation is -1.0"),
+        ([[1, 1, 1]], GAMMA, -1.0, "regularisation is .-1.0.;"),
         ([[1, 1, 1]], GAMMA[1:], 1e-3, "two bases"),
+        ([[1, 1, 1]], GAMMA, [1e-3, np.nan], "regularisation is"),
+        ([[1, 1, 1, 1]], GAMMA, 1e-3, "hold no force_constants"),
     ],
 )
 def test_what_admits_no_fit_is_named(weightings, gamma, regularisation, words):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mpi4py import MPI
 from scipy.sparse import csc_matrix
 
+from kernels import hessian
 from kernels.colouring import colour_columns
 from kernels.hessian import assembled_hessian, hessian_columns
 from kernels.references import open_reference
@@ -103,6 +104,27 @@ def test_more_parts_than_colours_leaves_some_empty(iron: Relaxed, tmp_path: Path
     path = stored(tmp_path, "empty", part)
     whole = assembled_hessian([*iron.hessian, path], unknowns(iron))
     assert whole.nnz == assembled_hessian(list(iron.hessian), unknowns(iron)).nnz
+
+
+def test_a_cylinder_whose_factor_would_not_fit_gets_none(
+    iron: Relaxed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def fits(size: int, nonzeros: int) -> bool:
+        asked.append((size, nonzeros))
+        return False
+
+    monkeypatch.setattr(hessian, "factor_fits", fits)
+    part = hessian_columns(MPI.COMM_SELF, IRON, iron.rough, 0, 1)
+    assert part is not None
+    assert part["values"].size == 0
+    assert assembled_hessian([stored(tmp_path, "nothing", part)], unknowns(iron)) is None
+    ((size, nonzeros),) = asked
+    assert size == unknowns(iron)
+    # in so small a cylinder half of what a site feels is fixed, and has no column
+    entries = assembled_hessian(list(iron.hessian), unknowns(iron)).nnz
+    assert entries < nonzeros < 4 * entries
 
 
 @pytest.mark.parametrize(("part", "parts"), [(2, 2), (-1, 2), (0, 0)])

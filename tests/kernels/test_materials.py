@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from kernels.evaluations import PotentialError
+from kernels.evaluations import Evaluation, PotentialError
 from kernels.lattices import STRUCTURES, conventional_crystal, structure_named
-from kernels.materials import MaterialError, bulk_properties
+from kernels.materials import (
+    MaterialError,
+    _check_internal_stiffness,
+    _check_stability,
+    bulk_properties,
+)
 from kernels.references import open_reference
 from tests.kernels.iron import IRON, SILICON, TUNGSTEN_SNAP, TUNGSTEN_ZHOU, iron_material, lammps_potential
 
@@ -58,6 +63,50 @@ def test_a_crystal_that_shears_by_itself_is_refused() -> None:
         bulk_properties(MPI.COMM_SELF, short, "bcc")
 
 
+@pytest.mark.parametrize(
+    ("constants", "reason"), [((5.0, 7.0, 3.0), "C12 = 7.0,"), ((9.0, 4.0, -1.0), "C44 = -1.0 GPa")]
+)
+def test_a_crystal_soft_in_either_shear_is_refused(
+    constants: tuple[float, float, float], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=f"as it is: .*{reason}"):
+        _check_stability("as it is", constants)
+
+
+class _Springs:
+    """A crystal whose second half of atoms is held to the first by springs, and that is all."""
+
+    def __init__(self, stiffness: float) -> None:
+        self.stiffness = stiffness
+
+    def crystal(self, positions: np.ndarray, _cell: np.ndarray) -> _Springs:
+        self.start = positions.copy()
+        return self
+
+    def evaluate(self, positions: np.ndarray) -> Evaluation:
+        forces = -self.stiffness * (positions - self.start)
+        return Evaluation(np.zeros(len(positions)), forces, np.zeros(6))
+
+
+def test_sublattices_that_are_not_driven_back_are_refused() -> None:
+    diamond = structure_named("diamond")
+    _check_internal_stiffness(_Springs(2.0), diamond, 5.4, "as it is")
+    with pytest.raises(
+        MaterialError, match=r"as it is: its two sublattices .* \(stiffness -2 eV/Å² an atom\)"
+    ):
+        _check_internal_stiffness(_Springs(-2.0), diamond, 5.4, "as it is")
+
+
+def test_the_sublattices_of_silicon_shift_as_published() -> None:
+    """Kleinman's ζ of Stillinger–Weber silicon is 0.63 (H. Balamane et al., Phys. Rev. B 46, 2250 (1992))."""
+    found = bulk_properties(MPI.COMM_SELF, SILICON, "diamond")
+    assert -4 * found["internal_shift"] / found["lattice_constant"] == pytest.approx(0.63, abs=0.005)
+
+
+def test_only_diamond_has_sublattices_that_shift() -> None:
+    assert "internal_shift" not in iron_material()
+
+
 def test_a_potential_without_a_crystal_is_refused() -> None:
     repulsive = lammps_potential("Fe", "born 8.0", "* * 1.0 0.3 0.0 0.0 0.0")
     with pytest.raises(MaterialError, match="zero pressure"):
@@ -84,3 +133,4 @@ def test_the_table_of_structures_agrees_with_the_sites(name: str) -> None:
     shells = np.unique(np.round(distances, 9))[:3]
     assert shells == pytest.approx([*structure.shells, structure.third_shell])
     assert int((distances < structure.bond_reach).sum()) == structure.coordination
+    assert int((distances < structure.nearest_reach).sum()) == structure.nearest_count

@@ -94,6 +94,61 @@ def test_forces_that_are_not_numbers_blow_up() -> None:
     assert result.evaluations == 1
 
 
+def test_a_step_that_leads_astray_is_taken_back() -> None:
+    """Far out the force is many times what the model says, and turns: without a way back it stalls."""
+    size = 30
+    stiffness = np.linspace(1.0, 10.0, size)
+    solution = 0.4 * np.cos(1.7 * np.arange(size))
+
+    def forces(u: np.ndarray) -> np.ndarray:
+        away = u - solution
+        return -stiffness * away - 300.0 * np.sum(away**2) * away
+
+    result = anderson_chord(forces, lambda f: f, np.zeros(size), tolerance=TOLERANCE)
+    assert result.converged
+    assert result.displacement == pytest.approx(solution, abs=1e-9)
+
+
+def test_a_force_that_is_no_number_on_the_way_is_backed_out_of() -> None:
+    def forces(u: np.ndarray) -> np.ndarray:
+        return np.where(np.any(u > 0.12), np.nan, 0.1 - u)
+
+    result = anderson_chord(forces, lambda f: 1.9 * f, np.zeros(3), tolerance=TOLERANCE)
+    assert result.converged
+    assert result.displacement == pytest.approx(np.full(3, 0.1), abs=1e-9)
+
+
+def test_a_start_whose_force_is_known_costs_no_evaluation() -> None:
+    problem = Anharmonic(11)
+    start = np.zeros(12)
+    plain = anderson_chord(problem.forces, problem.solve, start, tolerance=TOLERANCE)
+    known = problem.forces(start)
+    result = anderson_chord(problem.forces, problem.solve, start, tolerance=TOLERANCE, start_force=known)
+    assert result.evaluations == plain.evaluations - 1
+    assert result.residuals == plain.residuals
+    np.testing.assert_array_equal(result.displacement, plain.displacement)
+    # a start that is known to be the end is not moved
+    there = anderson_chord(
+        problem.forces, problem.solve, plain.displacement, tolerance=TOLERANCE, start_force=plain.force
+    )
+    assert there.converged
+    assert there.evaluations == 0
+
+
+def test_two_attempts_are_told_as_one() -> None:
+    problem = Anharmonic(13)
+    first = anderson_chord(problem.forces, problem.solve, np.zeros(12), tolerance=1e-12, most_evaluations=3)
+    second = anderson_chord(problem.forces, problem.solve, first.displacement, tolerance=1e-12)
+    both = first.then(second)
+    assert both.outcome == second.outcome == "converged"
+    assert both.evaluations == first.evaluations + second.evaluations == len(both.residuals)
+    assert both.residual == second.residual
+    # a second attempt that made things worse gives up its point, not its counts
+    worse = second.then(first)
+    assert worse.residual == second.residual
+    assert worse.outcome == "out of evaluations"
+
+
 def test_no_minimum_is_stagnation_not_silence() -> None:
     # |F| >= 1 everywhere
     result = anderson_chord(

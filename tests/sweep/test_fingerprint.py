@@ -10,7 +10,7 @@ from hypothesis import given
 import sweep.fingerprint
 from sweep.fingerprint import NUMERICAL_PACKAGES, differences, digest, fingerprint, installed_packages
 from sweep.study import read_study
-from sweep.study.potentials import PotentialFile, ResolvedReference
+from sweep.study.resolved import PotentialFile, ResolvedLammps
 
 TEXT = (Path(__file__).parents[2] / "studies" / "quick.yaml").read_text(encoding="utf-8")
 KERNELS = {"kernels.fitting:fit": 1}
@@ -19,7 +19,7 @@ PACKAGES = {"numpy": "2.4.6"}
 
 def reference_in(folder, content="a"):
     path = Path(folder) / "w.eam.alloy"
-    return ResolvedReference("W", "eam/alloy", (f"* * {path} W",), (PotentialFile(path, content * 64),))
+    return ResolvedLammps("W", "eam/alloy", (f"* * {path} W",), (PotentialFile(path, content * 64),))
 
 
 def fingerprint_of(text=TEXT, folder="/one", content="a", kernels=KERNELS, packages=PACKAGES):
@@ -59,6 +59,11 @@ def test_it_ignores_what_changes_no_number(old, new):
             "seed: 0",
             "simulation: {residual_force: 1e-7}",
             "study.simulation.residual_force was 1e-06, is now 1e-07",
+        ),
+        (
+            "seed: 0",
+            "simulation: {comparison_radius: 90}",
+            "study.simulation.comparison_radius was null, is now 90.0",
         ),
         ("replica: 2", "replica: 2\n  cutoff: [5]", 'further_axes was [], is now ["cutoff"]'),
     ],

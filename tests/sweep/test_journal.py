@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sweep.grid import Block
 from sweep.journal import Journal, JournalError, JournalReader, RecordIndex
+from sweep.journal_frames import FORMAT_VERSION
 from sweep.records import Record, RecordError
 from sweep.variables import Status
 
@@ -215,7 +216,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     with Journal.create(tmp_path) as journal:
         pass
     contents = bytearray(journal.path.read_bytes())
-    contents[8:12] = struct.pack("<I", 2)
+    contents[8:12] = struct.pack("<I", FORMAT_VERSION + 1)
     journal.path.write_bytes(contents)
     with pytest.raises(JournalError, match="newer version of Farfield"):
         JournalReader(tmp_path).refresh()

@@ -8,16 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.artefacts import ArtefactFolder
-from sweep.plan import STAGE_OF, BlockWork, Plan, described, plan_study
+from sweep.compaction import failure_records
+from sweep.grid import Cylinder
+from sweep.plan import STAGE_OF, BlockWork, Plan, described, left_to_do, plan_study
 from sweep.prepared import Prepared, prepare
 from sweep.recipes import KERNEL_VERSIONS, needs
 from sweep.schedule import Failure, Schedule, Task
+from sweep.truncations import TruncationRecord
 
 QUICK = Path(__file__).resolve().parents[2] / "studies/quick.yaml"
 # 1 dislocation and radius, 2 degrees, 3 domain radii, 2 sizes, 2 replicas, 3 weightings
 TASKS = {
     "material": 1,
     "equilibria": 1 + 8 + 1,  # rough, Hessian parts, polished
+    "truncation": 0,
     "training": 3 * 2 * 2 + 2 * 2 + 2,  # core, bulk, held out of each
     "factors": 2 * 3 * 2 * 2 + 2,  # and held out
     "response": 2 + 2,  # response maps and elastic rows
@@ -37,6 +41,20 @@ def plan(prepared: Prepared) -> Plan:
     return prepared.plan(prepared.remaining(), verify=True)
 
 
+def planned_with(folder: Path, fidelity: str) -> Plan:
+    """The quick study over two radii, with a comparison radius."""
+    study = folder / "compared.yaml"
+    text = QUICK.read_text().replace("[25.0]", "[25.0, 30.0]").replace("relax: all", fidelity)
+    study.write_text(text + "simulation: {comparison_radius: 90.0}\n")
+    prepared = prepare(study, folder / "compared.zarr", None)
+    return prepared.plan(prepared.remaining(), verify=True)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    return planned_with(tmp_path_factory.mktemp("compared"), "relax: all")
+
+
 ESTIMATED = ("estimated",) * 3
 
 
@@ -49,7 +67,7 @@ def run_through(
     failures: list[Failure] = []
     while True:
         while len(running) < 5 and (task := schedule.next()) is not None:
-            if task.block is None:
+            if task.stage not in ("estimates", "relaxations"):
                 wanted = {recipe.key for recipe in needs(task.recipe)}
                 assert wanted <= made, "a task was given out before what it needs"
             running.append(task)
@@ -118,16 +136,61 @@ def test_a_lost_fit_costs_its_own_block_only(plan: Plan, seed: int) -> None:
     failures = run_through(
         schedule, random.Random(seed), failing=frozenset([plan.recipes.fit(work.block).key])
     )
-    assert [(failure.block, failure.weightings) for failure in failures] == [(work.block, ())]
+    assert [(failure.place, failure.weightings) for failure in failures] == [(work.block, ())]
     assert schedule.done["relaxations"] == 72 - 3
     assert schedule.failed["relaxations"] == 3
+
+
+def test_truncation_errors_wait_for_the_comparison(compared: Plan) -> None:
+    # 2 radii; the comparison's, and of each radius 8 Hessian parts, the rough and the polished equilibrium
+    assert compared.tasks["truncation"] == 2
+    assert compared.tasks["equilibria"] == 1 + 2 * (8 + 2)
+    schedule = Schedule(compared)
+    assert run_through(schedule, random.Random(1)) == []
+    assert schedule.done["truncation"] == 2
+
+
+def test_a_lost_comparison_costs_the_truncation_errors_alone(compared: Plan) -> None:
+    schedule = Schedule(compared)
+    recipe = compared.recipes.comparison_equilibrium("screw")
+    failures = run_through(schedule, random.Random(2), failing=frozenset([recipe.key]))
+    assert {failure.place for failure in failures} == {Cylinder("screw", 25.0), Cylinder("screw", 30.0)}
+    assert schedule.failed["truncation"] == 2
+    assert schedule.done["relaxations"] == 2 * 72
+
+
+def test_lost_truncation_errors_cost_nothing_else(compared: Plan) -> None:
+    schedule = Schedule(compared)
+    lost = Cylinder("screw", 30.0)
+    failures = run_through(schedule, random.Random(3), failing=frozenset([lost.key]))
+    assert failures == [Failure(lost, (), "broken")]
+    assert (schedule.done["truncation"], schedule.failed["truncation"]) == (1, 1)
+    assert schedule.done["relaxations"] == 2 * 72
+    (record,) = failure_records(compared.recipes.grid, failures[0])
+    assert isinstance(record, TruncationRecord)
+    assert (record.cylinder, record.status, record.message) == (lost, "failed", "broken")
+
+
+def test_no_point_is_planned_where_none_is_asked_for(tmp_path: Path) -> None:
+    plan = planned_with(tmp_path, "points: none")
+    assert not plan.blocks
+    assert not plan.nothing_to_do
+    assert {stage: count for stage, count in plan.tasks.items() if count} == {
+        "material": 1,
+        "equilibria": 1,
+        "truncation": 2,
+    }
+    text = "\n".join(described(plan))
+    assert "no point is asked for" in text
+    assert "truncation errors of 2 cylinders: 0 done, 2 to do" in text
+    assert left_to_do(plan) == "truncation errors of 2 cylinders"
 
 
 def test_a_lost_equilibrium_costs_every_block_once(plan: Plan) -> None:
     schedule = Schedule(plan)
     recipe = plan.recipes.equilibrium("screw", 25.0)
     failures = run_through(schedule, random.Random(0), failing=frozenset([recipe.key]))
-    assert sorted(failure.block.key for failure in failures) == sorted(work.block.key for work in plan.blocks)
+    assert sorted(failure.place.key for failure in failures) == sorted(work.block.key for work in plan.blocks)
     assert schedule.done["relaxations"] == 0
 
 
@@ -140,7 +203,7 @@ def test_whatever_is_lost_everything_is_accounted_for(plan: Plan, seed: int, dat
     failures = run_through(schedule, random.Random(seed), failing)
     for stage in ("estimates", "relaxations"):
         assert schedule.done[stage] + schedule.failed[stage] == TASKS[stage], stage
-    assert len({failure.block for failure in failures}) == len(failures), "a block is given up once"
+    assert len({failure.place for failure in failures}) == len(failures), "a block is given up once"
     assert schedule.failed["relaxations"] == 3 * len(failures)
 
 

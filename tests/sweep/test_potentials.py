@@ -2,14 +2,19 @@ import hashlib
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from mpi4py import MPI
 
+from kernels.references import open_reference
 from sweep.study import read_study
 from sweep.study.errors import StudyError
-from sweep.study.potentials import ResolvedReference, find_potential_files, potential_folders
-from sweep.study.presets import PRESETS
+from sweep.study.potentials import find_potential_files, potential_folders
+from sweep.study.presets import PRESETS, FinnisSinclairPreset, LammpsPreset
+from sweep.study.resolved import ResolvedCalculator, ResolvedConstants, ResolvedLammps
+from sweep.worker import resolved
 
 TEXT = """\
 study: trial
@@ -105,7 +110,7 @@ def test_lammps_takes_the_molybdenum_snap_it_ships(tmp_path):
     reference = find_potential_files(lammps_study(style, coefficient, element="Mo"), tmp_path)
     assert len(reference.files) == 2
     # LAMMPS finds the bare names where it runs in its own folder.
-    shipped = ResolvedReference("Mo", style, (coefficient,), ())
+    shipped = ResolvedLammps("Mo", style, (coefficient,), ())
     assert energy_per_atom(reference, 3.16) == energy_per_atom(shipped, 3.16, folder)
 
 
@@ -230,6 +235,87 @@ def test_two_files_of_one_name_are_refused(tmp_path):
         find_potential_files(lammps_study("hybrid eam/fs", "* * a/w.fs W", "* * b/w.fs W"), tmp_path)
 
 
-def test_a_calculator_has_no_files(tmp_path):
-    with pytest.raises(StudyError, match=r"trial\.yaml: reference\.ase"):
-        find_potential_files(study_of("{ase: {calculator: 'a:b'}}"), tmp_path)
+def calculator_study(options="", more=""):
+    return study_of(f"{{ase: {{calculator: 'my_package.here:make', options: {{{options}}}{more}}}}}")
+
+
+@pytest.fixture
+def my_package(tmp_path, monkeypatch):
+    """A package of the user's own, that importing would break."""
+    package = tmp_path / "site" / "my_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    (package / "here.py").write_text("make = None")
+    monkeypatch.syspath_prepend(package.parent)
+    return package
+
+
+def test_a_calculator_is_found_without_importing_it(tmp_path, my_package):
+    found = find_potential_files(calculator_study("charge: 2, name: large"), tmp_path)
+    assert isinstance(found, ResolvedCalculator)
+    assert found.files == ()
+    assert found.paths_by_contents() == {}
+    assert found.by_contents() == found.by_names()
+    expected = {"kind": "ase", "element": "W", "calculator": "my_package.here:make", "cutoff": None}
+    assert found.by_contents().items() >= (expected | {"options": {"charge": 2, "name": "large"}}).items()
+    assert "my_package" not in sys.modules
+    assert (
+        find_potential_files(calculator_study(more=", cutoff: 5.5"), tmp_path).by_contents()["cutoff"] == 5.5
+    )
+
+
+def test_a_calculator_counts_by_the_version_of_its_module(tmp_path, my_package):
+    before = find_potential_files(calculator_study(), tmp_path).version
+    assert before == find_potential_files(calculator_study(), tmp_path).version
+    (my_package / "here.py").write_text("make = 1")
+    assert find_potential_files(calculator_study(), tmp_path).version != before
+    ase = study_of("{ase: {calculator: 'ase.calculators.emt:EMT'}}")
+    assert find_potential_files(ase, tmp_path).version == f"ase {metadata.version('ase')}"
+
+
+def test_a_file_among_the_options_counts_by_its_contents(tmp_path, my_package):
+    (tmp_path / "my model.pt").write_text("weights")
+    found = find_potential_files(calculator_study("model: my model.pt, name: other.pt"), tmp_path)
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert found.by_names()["options"] == {"model": "my model.pt", "name": "other.pt"}
+    assert found.by_contents()["options"] == {"model": f"sha256:{digest}", "name": "other.pt"}
+    given = resolved({"potential": found.by_contents()}, tmp_path, found.paths_by_contents())
+    assert given["potential"]["options"] == {"model": str(tmp_path / "my model.pt"), "name": "other.pt"}
+
+
+def test_a_module_that_is_not_there_is_refused(tmp_path):
+    study = study_of("{ase: {calculator: 'nowhere.at_all:make'}}")
+    with pytest.raises(StudyError, match=r"trial\.yaml: reference\.ase\.calculator: .*'nowhere'.*PYTHONPATH"):
+        find_potential_files(study, tmp_path)
+
+
+def test_constants_and_the_resolution_of_their_table_describe_a_tabulated_preset(tmp_path):
+    found = find_potential_files(study_of("{preset: tungsten-fs}"), tmp_path)
+    assert isinstance(found, ResolvedConstants)
+    assert found.files == ()
+    assert found.by_contents() == found.by_names()
+    # M. W. Finnis, J. E. Sinclair, Philos. Mag. A 50, 45 (1984), table 1, with the erratum of 1986
+    assert found.by_contents()["constants"] == {
+        "A": 1.896373,
+        "d": 4.400224,
+        "c": 3.25,
+        "c0": 47.1346499,
+        "c1": -33.7665655,
+        "c2": 6.2541999,
+    }
+    assert found.by_contents()["points"] == 10_000
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_taken_and_lies_within_its_cutoff(tmp_path, name):
+    preset = PRESETS[name]
+    text = TEXT.replace("ELEMENT", preset.element).replace("REFERENCE", f"{{preset: {name}}}")
+    text = text.replace("structure: bcc", f"structure: {preset.structure}")
+    found = find_potential_files(read_study(text, "trial.yaml"), tmp_path)
+    assert isinstance(preset, LammpsPreset | FinnisSinclairPreset)
+    assert found.element == preset.element
+    assert len(found.files) == (0 if isinstance(preset, FinnisSinclairPreset) else 1 + ("snap" in name))
+    with open_reference(
+        MPI.COMM_SELF, resolved({"it": found.by_contents()}, tmp_path, found.paths_by_contents())["it"]
+    ) as reference:
+        assert reference.cutoff == pytest.approx(preset.cutoff, abs=1e-4)

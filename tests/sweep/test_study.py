@@ -11,13 +11,15 @@ import pytest
 import yaml
 from hypothesis import given
 
+import kernels.dislocation_classes
+import kernels.dislocations
 import sweep.study.dislocation_names
 import sweep.study.messages
 import sweep.study.text
 from sweep.grid import grid_of
 from sweep.study import Study, StudyError, load_study, read_study
 from sweep.study.availability import check_available
-from sweep.study.dislocation_names import MATSCIPY_CLASSES, STRUCTURES, names_for
+from sweep.study.dislocation_names import CLASSES, MATSCIPY_CLASSES, STRUCTURES, names_for
 from sweep.study.elements import ELEMENTS
 
 QUICK = Path(__file__).parents[2] / "studies" / "quick.yaml"
@@ -96,7 +98,7 @@ def studies(draw):
             regularisation=st.floats(1e-300, 1e300),
             simulation=either(
                 predictor=st.sampled_from(["reference", "potential"]),
-                comparison_radius=st.floats(1001, 1e6),
+                comparison_radius=st.floats(3000, 1e6),
                 residual_force=st.floats(1e-12, 1),
                 max_evaluations=counts,
             ),
@@ -225,6 +227,11 @@ def test_the_ready_study_is_the_designs_sample():
     check_available(study)
 
 
+@pytest.mark.parametrize("path", sorted(QUICK.parent.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_ready_study_can_be_run(path):
+    check_available(load_study(path))
+
+
 def test_what_the_ready_study_leaves_out_is_the_default():
     required = ("study", "material", "reference", "dislocations", "axes")
     fields = {key: value for key, value in yaml.safe_load(TEXT).items() if key in required}
@@ -251,7 +258,14 @@ def test_tables_equal_the_packages_they_stand_for():
     classes = {name: structure for name, structure in structures.items() if isinstance(structure, str)}
     assert classes == MATSCIPY_CLASSES
     for structure in STRUCTURES:
-        assert {MATSCIPY_CLASSES[name] for name in names_for(structure).values()} == {structure}
+        assert {CLASSES[name] for name in names_for(structure).values()} == {structure}
+        short = {name: of for name, of in names_for(structure).items() if name != of}
+        assert short == kernels.dislocations.NAMES[structure]
+    assert (
+        MATSCIPY_CLASSES
+        | {name: of.crystalstructure for name, of in kernels.dislocation_classes.CLASSES.items()}
+        == CLASSES
+    )
 
 
 def test_a_study_loads_without_the_ranks_packages():

@@ -47,8 +47,8 @@ SLIPS = [
     ("[screw]", "screw", r"dislocations is 'screw'; give a list"),
     (
         "preset: tungsten-snap",
-        "preset: tungsten",
-        r"reference\.preset is 'tungsten'.*did you mean tungsten-snap",
+        "preset: tungsten-snp",
+        r"reference\.preset is 'tungsten-snp'.*did you mean tungsten-snap",
     ),
     ("{preset: tungsten-snap}", "{}", r"reference names none; give exactly one"),
     (
@@ -85,7 +85,12 @@ SLIPS = [
     ("relax: all", "relax: {abov: 2}", r"fidelity\.relax\.abov is not a key.*above"),
     ("seed: 0", "seed: -1", r"seed is -1"),
     ("seed: 0", "seed: " + "9" * 300, r"seed is a number of 30\d digits"),
-    ("seed: 0", "simulation: {comparison_radius: 20.0}", r"comparison_radius is 20\.0; .*largest .*25\.0"),
+    (
+        "seed: 0",
+        "simulation: {comparison_radius: 74.9}",
+        r"comparison_radius is 74\.9, .*give at least 75\.0",
+    ),
+    ("relax: all", "points: none", r"fidelity\.points is 'none', .*simulation\.comparison_radius"),
     ("study: tungsten-quick", "study: ../away", r"study is '\.\./away'; give a name"),
     ("study: tungsten-quick", "study: 2024", r"study is 2024; give a name.*quote"),
     ("study: tungsten-quick", "", r"study is missing"),

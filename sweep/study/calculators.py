@@ -1,0 +1,101 @@
+"""A reference by an ASE calculator: its module found, without importing it, and its files hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from sweep.study.document import Study
+from sweep.study.errors import PotentialError
+from sweep.study.resolved import PotentialFile, ResolvedCalculator
+from sweep.study.sections import AseReference
+
+
+def find_calculator(study: Study, reference: AseReference, study_folder: Path) -> ResolvedCalculator:
+    """Find the module of a calculator's factory, and the files among its options.
+
+    An option whose value is the name of a file, beside the study file or absolute, counts by that file's contents.
+
+    Parameters
+    ----------
+    study
+        The study.
+    reference
+        Its reference.
+    study_folder
+        Folder of the study file.
+
+    Raises
+    ------
+    PotentialError
+        If there is no such module, or a file cannot be read.
+    """
+    package = reference.calculator.partition(":")[0].partition(".")[0]
+    options: dict[str, JsonValue] = {}
+    files: dict[Path, PotentialFile] = {}
+    for name, value in reference.options.items():
+        options[name] = value
+        if isinstance(value, str) and (path := _file(study_folder, value)) is not None:
+            files[path] = hashed(study, path, f"reference.ase.options.{name}")
+            options[name] = str(path)
+    return ResolvedCalculator(
+        study.material.element,
+        reference.calculator,
+        options,
+        reference.cutoff,
+        _version(study, package),
+        tuple(files.values()),
+    )
+
+
+def hashed(study: Study, path: Path, where: str) -> PotentialFile:
+    """Read a potential file and hash its contents.
+
+    Raises
+    ------
+    PotentialError
+        If it cannot be read; `where` says which field of the study names it.
+    """
+    try:
+        return PotentialFile(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    except OSError as error:
+        raise potential_refusal(study, f"{where}: {path} cannot be read: {error.strerror}") from error
+
+
+def potential_refusal(study: Study, problem: str) -> PotentialError:
+    """Make, not raise, the error for a potential that cannot be used, named after the study's file."""
+    return PotentialError(str(study.refusal(problem)))
+
+
+def _version(study: Study, package: str) -> str:
+    """Give the version of the distribution that holds a package, or the hash of a package that no one distributes."""
+    # find_spec of a top-level package does not import it: what it needs belongs to the ranks
+    found = importlib.util.find_spec(package)
+    if found is None:
+        raise potential_refusal(
+            study,
+            f"reference.ase.calculator: there is no module {package!r}; install it, or put its folder on PYTHONPATH",
+        )
+    distributions = metadata.packages_distributions().get(package)
+    if distributions:
+        return " ".join(f"{name} {metadata.version(name)}" for name in sorted(set(distributions)))
+    folders = list(found.submodule_search_locations or ())
+    sources = sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
+    if not sources and found.origin is not None and Path(found.origin).is_file():
+        sources = [Path(found.origin)]
+    contents = hashlib.sha256()
+    for source in sources:
+        contents.update(source.read_bytes())
+    return f"source {contents.hexdigest()}"
+
+
+def _file(study_folder: Path, word: str) -> Path | None:
+    try:
+        path = (study_folder / word).absolute()
+        return path if path.is_file() else None
+    except (OSError, ValueError):  # a name too long for any file, or with a null character
+        return None
