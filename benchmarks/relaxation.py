@@ -39,6 +39,8 @@ TOLERANCE = 1e-6
 WEIGHTINGS = [(e, 1.0, v) for e in (0.0, 0.1, 1.0, 10.0) for v in (0.0, 0.1, 1.0, 10.0, 100.0)]
 PEER_STEPS = 400
 HOPELESS = 4.0
+# A peer is given so long, s: the best takes seconds, a dense Hessian of 2,600 unknowns minutes.
+PATIENCE = 60.0
 PEERS: dict[str, Callable[[Atoms], Any]] = {
     "LBFGS": lambda atoms: LBFGS(atoms, logfile=None),
     "FIRE": lambda atoms: FIRE(atoms, logfile=None),
@@ -100,12 +102,15 @@ def optimised(fit: FitOnCylinder, peer: str, calculator: Any) -> tuple[str, int]
     calculator.reset()
     calculator.evaluations = 0
     atoms = fit.atoms(calculator)
+    started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             for _ in PEERS[peer](atoms).irun(fmax=0.0, steps=PEER_STEPS):
                 if np.abs(atoms.get_forces()).max() <= TOLERANCE:
                     return "converged", calculator.evaluations
+                if time.perf_counter() - started > PATIENCE:
+                    return f"given up after {PATIENCE:g} s", calculator.evaluations
         except Exception as error:  # noqa: BLE001 - an optimiser that gives up is a result
             return f"{type(error).__name__}: {str(error)[:50]}", calculator.evaluations
     return "out of steps", calculator.evaluations

@@ -132,10 +132,10 @@ class Course:
 
     def ending(self, point: Floats) -> Outcome | None:
         """Say whether the relaxation is over at the point evaluated last, and how."""
-        if self.residuals[-1] <= self.tolerance:
-            return "converged"
         if not np.isfinite(self.smallest) or np.max(np.abs(point - self.start)) > FURTHEST_FROM_START:
             return "blew up"
+        if self.residuals[-1] <= self.tolerance:
+            return "converged"
         if self.evaluations >= self.most_evaluations:
             return "out of evaluations"
         return None

@@ -27,6 +27,8 @@ SHAKEN_BY = 0.02
 # A core on a saddle is moved this far along its lowest mode (longest component), Å: well past rounding, short of
 # another valley.
 DEPARTURE = 0.1
+# What left a saddle is relaxed to this at the least, eV/Å: the start may by luck have had none.
+DEPARTED_FORCE = 1e-6
 # Half the radius beyond which a comparison is begun from the equilibrium of a narrower cylinder, this wide at
 # least, Å: narrower ones can have another core.
 NARROW = 30.0
@@ -132,7 +134,7 @@ def polish_equilibrium(
     with open_reference(comm, potential) as reference:
         atoms = ReferenceCylinder(reference, rough, material)
         if comm.bcast(hessian is None):
-            found, described = atoms.descended(rough["corrector"], force_tolerance), _no_hessian()
+            found, described = atoms.settled(rough["corrector"], force_tolerance), _no_hessian()
             spent = found.evaluations
         else:
             settled = _settled(comm, potential, atoms, rough, hessian)
@@ -251,7 +253,7 @@ def _settled(
             return _Settled(corrector, hessian, solve, mode.eigenvalue, evaluations)
         aside = corrector.copy()
         aside[rough["free"]] += DEPARTURE * mode.direction.reshape(-1, 3)
-        found = atoms.descended(aside, float(rough["residual_force"]))
+        found = atoms.descended(aside, max(float(rough["residual_force"]), DEPARTED_FORCE))
         corrector, evaluations = found.corrector, evaluations + found.evaluations
         hessian = cylinder_hessian(comm, potential, dict(rough) | {"corrector": corrector})
     raise atoms.on_a_saddle(f"{mode.eigenvalue:.2e} eV/Å²")

@@ -14,6 +14,8 @@ from kernels.core_shift import core_shift
 from kernels.cores import OTHER_MINIMUM
 from kernels.errors import energy_difference, strain_norm, strain_profile
 from kernels.inputs import load_arrays
+from kernels.lattices import structure_named
+from kernels.pairs import pairs_within
 from kernels.preconditioners import has_hessian, preconditioner_of
 from kernels.settling import Settling, settle
 
@@ -163,6 +165,8 @@ def relax_point(
             )
         if not found.settled:
             status, message = "unconverged", _ending(found)
+        elif collapsed := _collapsed(state, material, placed, found.last.displacement):
+            status, message = "unconverged", collapsed
         else:
             values |= _errors(state, led, free, found.last.displacement, edges)
             status, message = _judged(equilibrium, material, dislocation, found.last.displacement)
@@ -180,6 +184,23 @@ def _ending(found: Settling) -> str:
     return (
         f"the relaxation ended unconverged ({found.ending}) at {found.last.residual:.2e} eV/Å after "
         f"{found.evaluations} evaluations"
+    )
+
+
+def _collapsed(
+    state: Mapping[str, NDArray[Any]], material: Mapping[str, Any], placed: Floats, corrector: Floats
+) -> str:
+    """Say which atoms fell into each other: a poor fit may have a hole at short range, and a minimum in it."""
+    positions = placed.copy()
+    positions[np.flatnonzero(state["free"])] += corrector
+    least = 0.5 * structure_named(str(material["structure"])).shells[0] * float(material["lattice_constant"])
+    close = pairs_within(positions, float(state["period"]), least)
+    if not close.distance.size:
+        return ""
+    worst = int(np.argmin(close.distance))
+    return (
+        f"the potential let atoms {close.first[worst]} and {close.second[worst]} come as close as "
+        f"{close.distance[worst]:.2f} Å, below half a bond"
     )
 
 

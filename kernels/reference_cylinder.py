@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import quad_vec
 
 from kernels.course import Solve
 from kernels.descent import descend
@@ -26,8 +27,12 @@ MOST_DEPARTURES = 4
 # Atoms this much beyond the cutoff of every atom that moves cannot come to feel one, Å: a relaxing core moves its
 # atoms by tenths of it, and so does the strain around it.
 RELAXATION_MARGIN = 1.0
-# Quadrature points of the work along a path.
-WORK_NODES = 16
+# A relaxation that ended below this force is near enough for it, wherever it began, eV/Å.
+NEAR_FORCE = 1e-3
+# The work along a path is integrated to this, and refused beyond that, eV. Potentials whose second derivatives jump
+# (Finnis–Sinclair's) need hundreds of points where smooth ones need 15.
+WORK_ACCURACY, WORK_LIMIT = 1e-7, 1e-5
+WORK_PANELS = 300
 
 
 class EquilibriumError(RuntimeError):
@@ -73,10 +78,11 @@ class ReferenceCylinder:
         self._predicted: Floats = cylinder["sites"] + cylinder["predictor"]
         self._period = float(cylinder["period"])
         # what no free atom comes near never changes: left out, here and in the differences of energies
-        distant = _beyond_reach(
-            self._free, self._predicted, self._period, reference.cutoff + RELAXATION_MARGIN
+        self._cutoff = reference.cutoff
+        self._distant = _beyond_reach(
+            self._free, self._predicted, self._period, self._cutoff + RELAXATION_MARGIN
         )
-        self._system = reference.cylinder(self._predicted, self._period, distant)
+        self._system = reference.cylinder(self._predicted, self._period, self._distant)
         self._potential = reference.named
         self._laplacian = NeighbourLaplacian.of(cylinder, material)
 
@@ -116,7 +122,7 @@ class ReferenceCylinder:
         if course.converged:
             return self._ended(course.displacement, course.residual, course.evaluations)
         # an energy without a lowest point would keep a minimiser falling: only what came near is worth its while
-        if course.outcome == "blew up" or course.residual > NEAR * course.residuals[0]:
+        if course.outcome == "blew up" or course.residual > max(NEAR * course.residuals[0], NEAR_FORCE):
             self._check_distances(self._positions(course.displacement))
             raise self._not_relaxed(course.outcome, course.residual, force_tolerance, course.evaluations)
         start = self._positions(course.displacement)
@@ -156,7 +162,7 @@ class ReferenceCylinder:
             evaluations += found.evaluations
             point = found.corrector[self._free]
             mode = lowest_mode(counted, self._laplacian, point)
-            if mode.stiffness > 0.0:
+            if mode.stable:
                 return found._replace(evaluations=evaluations)
             corrector = corrector.copy()
             corrector[self._free] = followed_down(counted, self._laplacian, mode, point)
@@ -191,7 +197,12 @@ class ReferenceCylinder:
         """Evaluate V(D(u0+u)) − V(Du0) of each site, eV: the difference of two totals would lose a rate's digits.
 
         A potential that has no energies per site gives minus the work of the forces on each atom along the straight
-        path instead, by Gauss–Legendre quadrature: other parts of the same sum.
+        path instead, by adaptive quadrature: other parts of the same sum.
+
+        Raises
+        ------
+        EquilibriumError
+            If that work cannot be had to `WORK_LIMIT`.
         """
         relaxed = self._system.evaluate(self._positions(corrector[self._free]))
         if not relaxed.per_site:
@@ -199,12 +210,28 @@ class ReferenceCylinder:
         return relaxed.site_energies - self._system.evaluate(self._predicted).site_energies
 
     def _minus_work(self, corrector: Floats) -> Floats:
-        nodes, weights = np.polynomial.legendre.leggauss(WORK_NODES)
-        work = np.zeros(len(corrector))
-        for node, weight in zip(0.5 * (nodes + 1.0), 0.5 * weights, strict=True):
-            forces = self._system.forces(self._positions(node * corrector[self._free]))
-            work += weight * np.sum(forces * corrector, axis=1)
-        return -work
+        def power(along: float) -> Floats:
+            forces = self._system.forces(self._positions(along * corrector[self._free]))
+            each = np.sum(forces * corrector, axis=1)
+            # the sum first: it is what has to be accurate
+            return np.append(each.sum(), each)
+
+        work, error = quad_vec(
+            power,
+            0.0,
+            1.0,
+            epsabs=WORK_ACCURACY,
+            epsrel=0.0,
+            norm="max",
+            limit=WORK_PANELS,
+            quadrature="gk15",
+        )
+        if not error <= WORK_LIMIT:
+            raise EquilibriumError(
+                f"the energy of {self._named} is known to {error:.0e} eV only: its forces jump; give a calculator "
+                "that has energies per atom"
+            )
+        return -np.asarray(work[1:], dtype=float)
 
     def _forces(self, unknowns: Floats) -> Floats:
         return self._system.forces(self._positions(unknowns))[self._free]
@@ -215,7 +242,13 @@ class ReferenceCylinder:
         return positions
 
     def _ended(self, unknowns: Floats, residual: float, evaluations: int) -> Relaxed:
-        self._check_distances(self._positions(unknowns))
+        positions = self._positions(unknowns)
+        if (self._distant & ~_beyond_reach(self._free, positions, self._period, self._cutoff)).any():
+            raise EquilibriumError(
+                f"in {self._named} an atom came to feel a part of the fixed shell that was left out: the core has "
+                "moved to the boundary; choose a larger simulation radius"
+            )
+        self._check_distances(positions)
         corrector = np.zeros_like(self._predicted)
         corrector[self._free] = unknowns
         return Relaxed(corrector, residual, evaluations)

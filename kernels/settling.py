@@ -52,7 +52,9 @@ class Settling:
     @property
     def ending(self) -> str:
         """How it ended, in a word or two: ``converged`` only in a minimum."""
-        return "on a saddle" if self.last.converged and not self.settled else self.last.outcome
+        if self.last.converged and not self.settled:
+            return "on a saddle, or without its stability being certain"
+        return self.last.outcome
 
 
 class _Counted:
@@ -114,8 +116,8 @@ def settle(
             break
         mode = lowest_mode(counted.forces, preconditioner, last.displacement, last.force)
         stiffness = mode.stiffness if stiffness is None else stiffness
-        settled = mode.stiffness >= 0.0
-        if settled or departures == MOST_DEPARTURES:
+        settled = mode.stable
+        if mode.stiffness >= 0.0 or departures == MOST_DEPARTURES:
             break
         below = followed_down(counted.forces, preconditioner, mode, last.displacement)
         last = _descended(counted, preconditioner, below, tolerance, most_evaluations)

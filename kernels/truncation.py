@@ -24,8 +24,8 @@ State = Mapping[str, NDArray[Any]]
 # made 0.0001 to 0.08 of it, most of that in edges; other cores of tungsten and iron differed by 0.15 to 0.64.
 OTHER_BOND = 0.1
 # The wide cylinder's core has the freedom of the narrow one's and more, so in the same minimum its energy is lower;
-# both are known to this, eV.
-ENERGY_RESOLUTION = 1e-9
+# both are known to this, eV (without energies per site, by the work of the forces).
+ENERGY_RESOLUTION = 1e-6
 # Sites of the two cylinders are the same where they agree to this, Å.
 SAME_SITE = 1e-6
 

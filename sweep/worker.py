@@ -111,11 +111,6 @@ def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[s
     dict
         Recipes have become paths (those of `BY_VALUE` the plain values they hold), and words
         ``sha256:…`` the paths of files with those contents.
-
-    Raises
-    ------
-    KeyError
-        If a file's contents are not among `files`.
     """
 
     def fill(value: Any) -> Any:
@@ -136,7 +131,8 @@ def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[s
 
 
 def _path_of(word: str, files: Mapping[str, str]) -> str:
-    return files[word] if word.startswith(CONTENT) else word
+    # a word of a calculator's options may look like one and be its own
+    return files.get(word, word) if word.startswith(CONTENT) else word
 
 
 def plain_values(arrays: Mapping[str, Any]) -> dict[str, Any]:

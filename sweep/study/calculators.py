@@ -40,6 +40,12 @@ def find_calculator(study: Study, reference: AseReference, study_folder: Path) -
     for name, value in reference.options.items():
         options[name] = value
         if isinstance(value, str) and (path := _file(study_folder, value)) is not None:
+            if any(path.name == other.name and path != other for other in files):
+                raise potential_refusal(
+                    study,
+                    f"reference.ase.options.{name}: two files are called {path.name!r}, and files count by name and "
+                    "contents; rename one",
+                )
             files[path] = hashed(study, path, f"reference.ase.options.{name}")
             options[name] = str(path)
     return ResolvedCalculator(
@@ -74,7 +80,10 @@ def potential_refusal(study: Study, problem: str) -> PotentialError:
 def _version(study: Study, package: str) -> str:
     """Give the version of the distribution that holds a package, or the hash of a package that no one distributes."""
     # find_spec of a top-level package does not import it: what it needs belongs to the ranks
-    found = importlib.util.find_spec(package)
+    try:
+        found = importlib.util.find_spec(package)
+    except ValueError:  # a module that was not imported from anywhere, such as __main__
+        found = None
     if found is None:
         raise potential_refusal(
             study,

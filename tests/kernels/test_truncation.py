@@ -85,10 +85,10 @@ def test_energies_are_summed_by_differences(pair: Pair) -> None:
 
 
 def test_a_lower_energy_in_the_narrower_cylinder_is_another_minimum(pair: Pair) -> None:
-    pair.energies[0] = -1e-6
+    pair.energies[0] = -1e-5
     errors = pair.errors()
     assert errors["status"] == "other_minimum"
-    assert "1.00e-06 eV below" in errors["message"]
+    assert "1.00e-05 eV below" in errors["message"]
     assert "truncation_energy_error" not in errors
 
 
