@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from kernels.dislocated import DislocatedCrystal
 from kernels.elastic_fields import Flags, Floats, GeometryError
 from kernels.environments import Environments
-from kernels.lattices import Structure
+from kernels.lattices import Structure, structure_named
 from kernels.pairs import Integers, Pairs, pairs_within
 
 # Nearer to the line than this many Burgers vectors, but at least bonds, the continuum does not describe the crystal.
@@ -76,6 +79,39 @@ def check_distances(close: Environments, positions: Floats, what: str) -> None:
         f"{what} has atoms {close.centres[row]} and {close.index[row, slot]} at {distances[row, slot]:.2f} Å, "
         f"closer than half a bond ({close.radius:.2f} Å)"
     )
+
+
+def collapsed_pair(
+    positions: Floats, period: float, material: Mapping[str, Any]
+) -> tuple[int, int, float] | None:
+    """Find the two atoms that came nearest, where that is closer than half the nearest neighbours' distance.
+
+    Parameters
+    ----------
+    positions : (n, 3) ndarray
+        Å.
+    period : float
+        Along the line, Å.
+    material : mapping
+        Its ``structure`` and ``lattice_constant`` (Å).
+
+    Returns
+    -------
+    tuple or None
+        Both atoms and their distance, Å.
+
+    Examples
+    --------
+    >>> atoms = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    >>> collapsed_pair(atoms, 5.0, {"structure": "bcc", "lattice_constant": 3.0})
+    (0, 1, 1.0)
+    """
+    least = 0.5 * structure_named(str(material["structure"])).shells[0] * float(material["lattice_constant"])
+    close = pairs_within(positions, period, least)
+    if not close.distance.size:
+        return None
+    worst = int(np.argmin(close.distance))
+    return int(close.first[worst]), int(close.second[worst]), float(close.distance[worst])
 
 
 def check_bonds(

@@ -14,8 +14,7 @@ from kernels.core_shift import core_shift
 from kernels.cores import OTHER_MINIMUM
 from kernels.errors import energy_difference, strain_norm, strain_profile
 from kernels.inputs import load_arrays
-from kernels.lattices import structure_named
-from kernels.pairs import pairs_within
+from kernels.neighbourhoods import collapsed_pair
 from kernels.preconditioners import has_hessian, preconditioner_of
 from kernels.settling import Settling, settle
 
@@ -193,14 +192,11 @@ def _collapsed(
     """Say which atoms fell into each other: a poor fit may have a hole at short range, and a minimum in it."""
     positions = placed.copy()
     positions[np.flatnonzero(state["free"])] += corrector
-    least = 0.5 * structure_named(str(material["structure"])).shells[0] * float(material["lattice_constant"])
-    close = pairs_within(positions, float(state["period"]), least)
-    if not close.distance.size:
+    if (pair := collapsed_pair(positions, float(state["period"]), material)) is None:
         return ""
-    worst = int(np.argmin(close.distance))
+    first, second, distance = pair
     return (
-        f"the potential let atoms {close.first[worst]} and {close.second[worst]} come as close as "
-        f"{close.distance[worst]:.2f} Å, below half a bond"
+        f"the potential let atoms {first} and {second} come as close as {distance:.2f} Å, below half a bond"
     )
 
 

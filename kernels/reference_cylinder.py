@@ -13,7 +13,7 @@ from kernels.course import Solve
 from kernels.descent import descend
 from kernels.evaluations import Flags, Floats, Reference
 from kernels.laplacian import NeighbourLaplacian
-from kernels.lattices import structure_named
+from kernels.neighbourhoods import collapsed_pair
 from kernels.pairs import pairs_within
 from kernels.relaxation import anderson_chord
 from kernels.stability import followed_down, lowest_mode
@@ -254,14 +254,11 @@ class ReferenceCylinder:
         return Relaxed(corrector, residual, evaluations)
 
     def _check_distances(self, positions: Floats) -> None:
-        shells = structure_named(str(self._material["structure"])).shells
-        least = 0.5 * shells[0] * float(self._material["lattice_constant"])
-        close = pairs_within(positions, self._period, least)
-        if close.distance.size:
-            worst = int(np.argmin(close.distance))
+        if (pair := collapsed_pair(positions, self._period, self._material)) is not None:
+            first, second, distance = pair
             raise EquilibriumError(
-                f"in {self._named} atoms {close.first[worst]} and {close.second[worst]} came as close as "
-                f"{close.distance[worst]:.2f} Å, below half a bond; this potential does not keep them apart"
+                f"in {self._named} atoms {first} and {second} came as close as {distance:.2f} Å, "
+                "below half a bond; this potential does not keep them apart"
             )
 
 
