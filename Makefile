@@ -21,6 +21,8 @@ $(READY): pyproject.toml constraints.txt
 
 quick: $(READY)
 	$(BIN)/sweep run studies/quick.yaml
+	$(BIN)/sweep figures tungsten-quick.zarr
+	$(BIN)/sweep report tungsten-quick.zarr
 
 truncation: $(READY)
 	$(BIN)/sweep run studies/truncation-snap.yaml
@@ -40,4 +42,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info tungsten-quick.zarr tungsten-quick.zarr.run
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info tungsten-quick.zarr tungsten-quick.zarr.run tungsten-quick.figures tungsten-quick.html

@@ -73,11 +73,35 @@ def strain_profile(bonds: Integers, displacement: Floats, sites: Floats, edges: 
         sqrt of each bin's sum of |D u|², Å: the squares of all bins add to the squared norm
         when the edges span every bond.
     """
-    radius = np.hypot(sites[:, 0], sites[:, 1])
-    where = radius[bonds].mean(axis=1)
+    binned = bins_of_bonds(bonds, sites, edges)
     squares = np.sum(bond_differences(bonds, displacement) ** 2, axis=1)
-    sums, _ = np.histogram(where, bins=edges, weights=squares)
+    inside = binned >= 0
+    sums = np.bincount(binned[inside], weights=squares[inside], minlength=len(edges) - 1)
     return np.asarray(np.sqrt(sums), dtype=float)
+
+
+def bins_of_bonds(bonds: Integers, sites: Floats, edges: Floats) -> Integers:
+    """Find the bin of distance from the dislocation line that each bond belongs to.
+
+    Parameters
+    ----------
+    bonds, sites, edges
+        As in `strain_profile`.
+
+    Returns
+    -------
+    (m,) ndarray of int
+        From 0; -1 where a bond lies in no bin.
+
+    Examples
+    --------
+    >>> sites = np.array([[0.0, 0, 0], [2, 0, 0], [6, 0, 0]])
+    >>> bins_of_bonds(np.array([[0, 1], [1, 2]]), sites, np.array([0.0, 2.0, 3.0])).tolist()
+    [0, -1]
+    """
+    where = np.hypot(sites[:, 0], sites[:, 1])[bonds].mean(axis=1)
+    binned = np.searchsorted(edges, where, side="right") - 1
+    return np.where(binned < len(edges) - 1, binned, -1)
 
 
 def energy_difference(site_energies: Floats, reference_site_energies: Floats) -> float:

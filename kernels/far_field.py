@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels.dislocations import OrientedCell, oriented_cell
-from kernels.elastic_fields import Floats, shears, stroh_field
+from kernels.elastic_fields import Floats, shears
 from kernels.elasticity import NODES, internal_shift, relaxed_moduli
 from kernels.environments import cell_environments
 from kernels.lattices import conventional_crystal, structure_named
+from kernels.sextic import Complexes, circular_products, sextic_solutions
 
-# Angles at which the far field is integrated around the line: periodic and smooth, so the rule is exact to rounding.
-ANGLES = 512
+# Fits whose sextic problems are solved at a time: some tens of kB each.
+FITS_AT_A_TIME = 2000
 
 
 def far_field_mismatch(
@@ -24,7 +26,8 @@ def far_field_mismatch(
 
     s = Σ_{bonds, r < |ℓ| < 2r} |D(u0^δ - u0)|² / ln 2 for large r, where D(u0^δ - u0) over a bond ρ is
     (∇u0^δ - ∇u0) ρ, and from one sublattice to the other also the difference of their shifts; it decays like 1/|ℓ|.
-    The sum over the lattice is then an integral over the angle around the line, and independent of r.
+    The sum over the lattice is then an integral over the angle around the line, and independent of r; it is known in
+    closed form (`kernels.sextic`), to some 1e-15 Å².
 
     Parameters
     ----------
@@ -56,29 +59,35 @@ def far_field_mismatch(
     structure, length = str(material["structure"]), float(material["lattice_constant"])
     cell = oriented_cell(dislocation, structure, str(material["element"]))
     density = float(cell.edges[2]) * length * len(structure_named(structure).sites) / length**3
-    squares, nearest = _bond_squares(structure, length), structure_named(structure).nearest_count
     moduli, internal = (
         np.einsum("ml,wl->wm", np.asarray(rows[name])[NODES // 2], coefficients)
         for name in ("moduli", "internal")
     )
-    c11, c12, c44 = (float(material[name]) for name in ("C11", "C12", "C44"))
-    reference = _circled(cell, length, c11, c12, c44, float(material.get("internal_shift", 0.0)))
-    mismatch = np.full(len(coefficients), np.nan)
     relaxed, shifts = relaxed_moduli(moduli, internal), internal_shift(internal)
-    for number, (a1111, a1122, a1212, a1221) in enumerate(relaxed):
-        c11, c12, c44 = float(a1111), float(a1122 + a1221 - a1212), float(a1212)
-        if _stable(c11, c12, c44):
-            fitted = _circled(cell, length, c11, c12, c44, float(shifts[number]))
-            gradient, shift = (one - other for one, other in zip(fitted, reference, strict=True))
-            # half: each bond once; a third: the bonds of a cubic crystal's shells spread evenly over directions;
-            # nearest neighbours alone are on the other sublattice, and their bonds add to zero
-            squared = squares / 3.0 * np.sum(gradient**2, axis=(1, 2)) + nearest * np.sum(shift**2, axis=1)
-            mismatch[number] = density * 0.5 * 2.0 * np.pi * float(np.mean(squared))
+    # A1111, A1122 + A1221 - A1212, A1212: what the bulk's equilibrium sees
+    constants = np.stack(
+        [relaxed[:, 0], relaxed[:, 1] + relaxed[:, 3] - relaxed[:, 2], relaxed[:, 2]], axis=1
+    )
+    reference = np.array([[float(material[name]) for name in ("C11", "C12", "C44")]])
+    own_shift = np.array([float(material.get("internal_shift", 0.0))])
+    squares, nearest = _bond_squares(structure, length), structure_named(structure).nearest_count
+    # a third: the bonds of a cubic crystal's shells spread evenly over directions; nearest neighbours alone are on the
+    # other sublattice, and their bonds add to zero
+    scales = np.sqrt(squares / 3.0), np.sqrt(nearest)
+    roots, amplitudes = _circled(cell, length, reference, own_shift, scales)
+    mismatch = np.full(len(coefficients), np.nan)
+    stable = np.flatnonzero(_stable(*constants.T) & np.isfinite(shifts))
+    for some in np.array_split(stable, max(1, len(stable) // FITS_AT_A_TIME)):
+        fitted, sizes = _circled(cell, length, constants[some], shifts[some], scales)
+        both = np.concatenate([fitted, np.broadcast_to(roots, fitted.shape)], axis=1)
+        apart = np.concatenate([sizes, np.broadcast_to(-amplitudes, sizes.shape)], axis=1)
+        # half: each bond once. Where the fields agree, rounding may leave less than nothing
+        mismatch[some] = density * 0.5 * 2.0 * np.pi * np.maximum(circular_products(both, apart), 0.0)
     return mismatch
 
 
-def _stable(c11: float, c12: float, c44: float) -> bool:
-    return bool(abs(c12) < c11 and c11 + 2.0 * c12 > 0.0 and c44 > 0.0)
+def _stable(c11: Floats, c12: Floats, c44: Floats) -> NDArray[np.bool_]:
+    return (np.abs(c12) < c11) & (c11 + 2.0 * c12 > 0.0) & (c44 > 0.0)
 
 
 def _bond_squares(structure: str, lattice_constant: float) -> float:
@@ -90,10 +99,18 @@ def _bond_squares(structure: str, lattice_constant: float) -> float:
 
 
 def _circled(
-    cell: OrientedCell, lattice_constant: float, c11: float, c12: float, c44: float, shift: float
-) -> tuple[Floats, Floats]:
-    """|ℓ| ∇u0 on a circle around the line, (angle, component, direction), Å, and |ℓ| times the sublattices' shift."""
-    field = stroh_field(cell.axes, lattice_constant * cell.burgers, c11, c12, c44)
-    angles = 2.0 * np.pi * np.arange(ANGLES) / ANGLES
-    gradient = field.gradient(np.column_stack([np.cos(angles), np.sin(angles)]))
-    return gradient, shift * shears(gradient, cell.rotation)
+    cell: OrientedCell,
+    lattice_constant: float,
+    constants: Floats,
+    shifts: Floats,
+    scales: tuple[float, float],
+) -> tuple[Complexes, Complexes]:
+    """Solve for |ℓ| ∇u0 and |ℓ| times the sublattices' shift around the line, scaled: roots, (n, 6, 12) amplitudes."""
+    burgers = cell.rotation @ (lattice_constant * cell.burgers)
+    roots, gradients = sextic_solutions(cell.rotation, burgers, constants)
+    flat = gradients.reshape(-1, 3, 3)
+    moved = shears(flat.real, cell.rotation) + 1j * shears(flat.imag, cell.rotation)
+    shifted = shifts[:, None, None] * moved.reshape(*roots.shape, 3)
+    return roots, np.concatenate(
+        [scales[0] * gradients.reshape(*roots.shape, 9), scales[1] * shifted], axis=2
+    )

@@ -26,6 +26,8 @@ OPTIONAL = ("force_constants",)
 CONFIGURATIONS = ("bulk", "core")
 # Residuals of the fits that are judged together take about this much memory for each kind of observation, bytes.
 RESIDUAL_BYTES = 2**26
+# Fits whose bulk properties are found together.
+FITS_AT_A_TIME = 5_000
 
 
 class FittingError(ValueError):
@@ -71,6 +73,7 @@ def fit_block(
     weightings: list[list[float]],
     regularisation: float | list[float],
     force_constants: str | None = None,
+    held_out_force_constants: str | None = None,
 ) -> dict[str, Any]:
     """Fit every weighting of a block and judge each fit by itself.
 
@@ -93,12 +96,15 @@ def fit_block(
         weightings.
     force_constants : str, optional
         Path of `kernels.force_constants.force_constant_factors`, where they are observed.
+    held_out_force_constants : str, optional
+        Path of those that fits are judged on.
 
     Returns
     -------
     dict
         ``coefficients`` (W, L), ``e0``, ``rank``, ``condition``, ``excluded`` (W,) of `Solutions`; ``rmse_energy``
-        (eV/atom), ``rmse_forces`` (eV/Å), ``rmse_virial`` (eV/atom), (W, 2) over bulk and core; ``pressure``,
+        (eV/atom), ``rmse_forces`` (eV/Å), ``rmse_virial`` (eV/atom), (W, 2) over bulk and core, and
+        ``rmse_force_constants`` (eV/Å²) where they are judged; ``pressure``,
         ``lattice_error``, ``c11``, ``c12``, ``c44``, ``elastic_error`` (W,) of
         `kernels.elasticity.bulk_properties_grid`; ``far_field_mismatch`` (W,), Å²; ``basis_size`` and
         ``labelled_atoms`` (W,), of the factors. Empty on ranks other than 0.
@@ -113,6 +119,8 @@ def fit_block(
     trained, judged, rows = load_arrays(factors), load_arrays(held_out), load_arrays(elastic)
     if force_constants is not None:
         trained = {**trained, **load_arrays(force_constants)}
+    if held_out_force_constants is not None:
+        judged = {**judged, **load_arrays(held_out_force_constants)}
     fits = solve_grid(trained, basis_of(basis).gamma, weightings, regularisation)
     mismatch = far_field_mismatch(rows, fits.coefficients, material, dislocation)
     return {
@@ -122,11 +130,22 @@ def fit_block(
         "condition": fits.condition,
         "excluded": fits.excluded,
         **rmse_grid(judged, fits.coefficients, fits.e0),
-        **bulk_properties_grid(rows, fits.coefficients, material),
+        **_bulk_properties(rows, fits.coefficients, material),
         "far_field_mismatch": mismatch,
         "basis_size": np.full(len(fits.e0), int(trained["basis_size"])),
         "labelled_atoms": np.full(len(fits.e0), int(trained["labelled_atoms"])),
     }
+
+
+def _bulk_properties(
+    rows: Mapping[str, Any], coefficients: Floats, material: Mapping[str, Any]
+) -> dict[str, Floats]:
+    """Give the bulk properties of some fits at a time: each takes a few kB on the way."""
+    parts = [
+        bulk_properties_grid(rows, some, material)
+        for some in np.array_split(coefficients, 1 + len(coefficients) // FITS_AT_A_TIME)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def solve_grid(

@@ -16,9 +16,16 @@ CACHED_FILES = 16
 
 @lru_cache(maxsize=CACHED_FILES)
 def load_arrays(path: str) -> Mapping[str, NDArray[Any]]:
-    """Read every array of an ``.npz`` file.
+    """Read every array of an ``.npz`` file, and keep them.
 
-    The file never changes once it has its name (it is content-addressed), so the arrays of a path are kept.
+    The file never changes once it has its name (it is content-addressed), so the arrays of a path are kept. Takes,
+    returns and raises as `read_arrays`.
+    """
+    return read_arrays(path)
+
+
+def read_arrays(path: str) -> Mapping[str, NDArray[Any]]:
+    """Read every array of an ``.npz`` file, for one use: what a large grid's fits hold should not stay in memory.
 
     Parameters
     ----------
@@ -28,7 +35,7 @@ def load_arrays(path: str) -> Mapping[str, NDArray[Any]]:
     Returns
     -------
     Mapping[str, ndarray]
-        Name to array, read-only: every caller of this process shares them.
+        Name to array, read-only.
 
     Raises
     ------

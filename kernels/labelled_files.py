@@ -27,6 +27,9 @@ KEYS: dict[str, tuple[str, ...]] = {
 # A tensor may be this far from symmetric, and a virial from minus volume times stress, relative to its size: files
 # are written to a few digits.
 TENSOR_TOLERANCE = 1e-3
+# The lowest energy of a set may be this far from the perfect crystal's, eV per atom: no structure is much below it,
+# and isolated atoms lie less than 10 eV above.
+LOWEST_ENERGY = (-2.0, 20.0)
 # Beyond the atoms along a direction that is not periodic, Å: more than any cutoff.
 VACUUM = 30.0
 
@@ -40,7 +43,8 @@ def labelled_set(
     *,
     files: Sequence[str],
     element: str,
-    energy_per_atom: float,
+    material: Mapping[str, Any] | None = None,
+    energy_per_atom: float | None = None,
     observations: Sequence[str] = ("energy", "forces", "virial"),
     keys: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -58,7 +62,9 @@ def labelled_set(
         Paths, taken one after another.
     element : str
         The only one that may occur.
-    energy_per_atom : float
+    material : mapping, optional
+        Reference material as plain data: its energy per atom is taken where none is given.
+    energy_per_atom : float, optional
         Of the perfect crystal by the method that made the labels, eV: energies count from it, as those of generated
         sets count from the reference's. One potential has one E0, so sets that are mixed need a common zero.
     observations : sequence of str
@@ -79,7 +85,7 @@ def labelled_set(
     ------
     LabelError
         If a label is missing, NaN, of a wrong shape, not symmetric or ambiguous, or a file cannot be read, is empty,
-        or holds another element.
+        or holds another element; if no zero of the energies is given, or the energies have another.
 
     Notes
     -----
@@ -88,6 +94,10 @@ def labelled_set(
     if comm.rank != 0:
         return {}
     named = dict(keys or {})
+    if energy_per_atom is None:
+        if material is None:
+            raise LabelError("no zero of the energies is given: name a material or its energy per atom")
+        energy_per_atom = float(material["energy_per_atom"])
     if unknown := sorted(set(named) - set(KEYS)):
         raise LabelError(f"keys for {', '.join(unknown)}: only {', '.join(KEYS)} have keys")
     frames = []
@@ -104,7 +114,20 @@ def labelled_set(
     stacked = {name: np.stack([frame[name] for frame in frames]) for name in ("cells", "virials")}
     atoms = np.array([len(frame["positions"]) for frame in frames])
     energies = np.array([frame["energy"] for frame in frames]) - atoms * energy_per_atom
+    _check_zero(energies / atoms, energy_per_atom)
     return {"atoms": atoms, "energies": energies, **joined, **stacked}
+
+
+def _check_zero(energies: Floats, energy_per_atom: float) -> None:
+    """Refuse energies per atom that are all far from the crystal's, or below it: one E0 cannot serve both."""
+    if np.isnan(energies).all():
+        return
+    lowest, (least, most) = float(np.nanmin(energies)), LOWEST_ENERGY
+    if not least <= lowest <= most:
+        raise LabelError(
+            f"the lowest energy of the training files is {lowest:.6g} eV per atom from the perfect crystal's "
+            f"{energy_per_atom:.6g} eV: another method made them, so give its energy per atom of the perfect crystal"
+        )
 
 
 def _frames(path: str) -> Iterator[tuple[int, Atoms]]:

@@ -92,7 +92,10 @@ def design_rows(basis: LinearBasis, configurations: Sequence[Configuration]) -> 
     virials = np.zeros((count, 6, length))
     for rows, functions, jacobian in basis.edge_rows(stream.vectors, stream.mask):
         sites[rows] = functions
-        forces += stream.incidence(rows) @ jacobian.reshape(-1, length * 3)
+        # only the rows that this chunk touches: the whole array for each would cost as much as there are atoms
+        incidence = stream.incidence(rows)
+        touched = np.flatnonzero(np.diff(incidence.indptr))
+        forces[touched] += incidence[touched] @ jacobian.reshape(-1, length * 3)
         np.add.at(virials, stream.configuration[rows], _site_virials(jacobian, stream.vectors[rows]))
     by_component = forces.reshape(-1, length, 3).transpose(0, 2, 1)
     return [

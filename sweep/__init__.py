@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sweep.registration import register_accessor
+
 if TYPE_CHECKING:
+    from sweep.advice import advise
     from sweep.rates import fit_rate
     from sweep.store import open_store
 
-__all__ = ["fit_rate", "open_store"]
+__all__ = ["advise", "fit_rate", "open_store"]
+
+register_accessor()
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +26,8 @@ def __getattr__(name: str) -> Any:
         from sweep.rates import fit_rate
 
         return fit_rate
+    if name == "advise":
+        from sweep.advice import advise
+
+        return advise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -43,7 +43,7 @@ def plan(study: StudyFile, store: StorePath = None, artefacts: ArtefactPath = No
     from sweep.run import forecast
 
     console = Console(soft_wrap=True, highlight=False)
-    for line in described(forecast(study, store=store, artefacts=artefacts)):
+    for line in described(*forecast(study, store=store, artefacts=artefacts)):
         console.print(line, markup=False)
 
 
@@ -79,6 +79,49 @@ def run(
         retry_failed=retry_failed,
     )
     raise typer.Exit(status)
+
+
+@application.command()
+def screen(
+    study: StudyFile,
+    store: StorePath = None,
+    workers: Annotated[int | None, typer.Option(help="workers [default: one a CPU]")] = None,
+    artefacts: ArtefactPath = None,
+) -> None:
+    """Fit and estimate every point of a study and relax none: for very large grids. `sweep run` then goes on."""
+    from sweep.run import run_study
+    from sweep.study.sections import Fidelity
+
+    fidelity = Fidelity(relax="none")
+    raise typer.Exit(run_study(study, store=store, workers=workers, artefacts=artefacts, fidelity=fidelity))
+
+
+@application.command()
+def refine(
+    store: Annotated[Path, typer.Argument(help="the store", metavar="STORE")],
+    points: Annotated[int | None, typer.Option(min=1, help="relax at most so many points")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.0, help="begin nothing after so long")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="workers, each with a gang of MPI ranks [default: CPUs / ranks]")
+    ] = None,
+    ranks: Annotated[int, typer.Option(help="MPI ranks of each worker's gang")] = 1,
+    artefacts: ArtefactPath = None,
+) -> None:
+    """Relax next the points of a store that would change its conclusion most easily, until a budget is spent."""
+    from sweep.refine import refine_store
+
+    status = refine_store(
+        store, points=points, minutes=minutes, workers=workers, ranks=ranks, artefacts=artefacts
+    )
+    raise typer.Exit(status)
+
+
+@application.command()
+def status(store: Annotated[Path, typer.Argument(help="the store", metavar="STORE")]) -> None:
+    """Count a store's points by status, and compare its estimates with what was relaxed."""
+    from sweep.status import show_status
+
+    raise typer.Exit(show_status(store))
 
 
 @application.command()
@@ -127,6 +170,115 @@ def rates(
         ends="keep" if keep_ends else "leave out",
         interval="bootstrap" if bootstrap else "analytic",
     )
+    raise typer.Exit(status)
+
+
+@application.command()
+def figures(
+    store: Annotated[Path, typer.Argument(help="the store", metavar="STORE")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="folder [default: beside the store, with .figures for .zarr]"),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="svg | png | pdf")] = "svg",
+) -> None:
+    """Draw what a store has data for, and print the files' paths: errors by weighting with rates first."""
+    from sweep.figures.command import write_figures
+
+    raise typer.Exit(write_figures(store, output, form=form))
+
+
+@application.command()
+def core(
+    store: Annotated[Path, typer.Argument(help="the store", metavar="STORE")],
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LABEL,...",
+            help="the point [default: of each dislocation the lowest geometry error]",
+        ),
+    ] = None,
+    artefacts: ArtefactPath = None,
+) -> None:
+    """Relax a point's potential once more and keep its core in the store, to be drawn beside the reference's."""
+    from sweep.cores.command import keep
+
+    raise typer.Exit(keep(store, at or (), artefacts))
+
+
+@application.command()
+def report(
+    store: Annotated[Path, typer.Argument(help="the store", metavar="STORE")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="the file [default: beside the store, with .html for .zarr]"),
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="an error that would do: the page advises on the cheapest way to it")
+    ] = None,
+) -> None:
+    """Write what a store says as one HTML page that needs nothing else: conclusions, figures, provenance."""
+    from sweep.report.command import make_report
+
+    raise typer.Exit(make_report(store, output, tolerance=tolerance))
+
+
+@application.command()
+def export(
+    store: Annotated[Path, typer.Argument(help="the store", metavar="STORE")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="the file: .npz or .yace a potential, .csv, .nc or .parquet the points, .xyz cores",
+        ),
+    ],
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LABEL,...", help="of a potential: its point; single labels may be left out"
+        ),
+    ] = None,
+    artefacts: ArtefactPath = None,
+) -> None:
+    """Write what a store holds as a file that other programs read: one point's potential, every point, or the cores."""
+    from sweep.exporting.command import export as export_file
+
+    raise typer.Exit(export_file(store, output, at or (), artefacts))
+
+
+@application.command()
+def hypotheses(
+    store: Annotated[Path, typer.Argument(help="the store", metavar="STORE")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Test the hypotheses of the case study: statistic, interval, verdict, and the data used."""
+    from sweep.hypotheses.command import show_hypotheses
+
+    raise typer.Exit(show_hypotheses(store, as_json=as_json))
+
+
+@application.command()
+def advise(
+    store: Annotated[Path, typer.Argument(help="the store", metavar="STORE")],
+    tolerance: Annotated[float, typer.Option(help="largest error that will do, in the error's unit")],
+    error: Annotated[
+        str, typer.Option(help="geometry_error, energy_error, or geometry_estimate where nothing was relaxed")
+    ] = "geometry_error",
+    share: Annotated[
+        float,
+        typer.Option(help="share of training sets that are to meet it: 0.5, a typical one, or 0.9, say"),
+    ] = 0.5,
+    select: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=LABEL", help="only this label of a dimension")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Say how to reach an error: cheapest point, labelling cost, weighting, which observations help."""
+    from sweep.advice.command import show_advice
+
+    status = show_advice(store, tolerance, error=error, share=share, select=select or (), as_json=as_json)
     raise typer.Exit(status)
 
 

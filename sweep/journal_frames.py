@@ -13,8 +13,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-# 2: truncation records stand among those of blocks and points.
-FORMAT_VERSION = 2
+# 2: truncation records stand among those of blocks and points. 3: records hold their arrays as bytes.
+FORMAT_VERSION = 3
 
 _MAGIC = b"FARFJRNL"
 _HEADER = struct.Struct("<8sI")

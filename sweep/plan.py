@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sweep.artefacts import ArtefactFolder, Recipe
@@ -20,8 +20,12 @@ STAGES: dict[str, tuple[str, ...]] = {
         "kernels.equilibrium:comparison_equilibrium",
     ),
     "truncation": ("kernels.truncation:truncation_errors",),
-    "training": ("kernels.training:core_set", "kernels.training:bulk_set"),
-    "factors": ("kernels.assembly:factors",),
+    "training": (
+        "kernels.training:core_set",
+        "kernels.training:bulk_set",
+        "kernels.labelled_files:labelled_set",
+    ),
+    "factors": ("kernels.assembly:factors", "kernels.force_constants:force_constant_factors"),
     "response": ("kernels.response:response_map", "kernels.elasticity:elastic_rows"),
     "fits": ("kernels.fitting:fit_block",),
     "estimates": ("kernels.blocks:estimate_block",),
@@ -178,8 +182,8 @@ def left_to_do(plan: Plan) -> str:
     return " and ".join([points] * bool(plan.blocks) + [cylinders] * bool(plan.cylinders))
 
 
-def described(plan: Plan) -> Sequence[str]:
-    """Give a plan in lines for people: points, blocks, and tasks by stage with what exists already."""
+def described(plan: Plan, added: Mapping[str, Sequence[object]] | None = None) -> Sequence[str]:
+    """Give a plan in lines for people: points, blocks, new labels, and tasks by stage with what exists already."""
     grid = plan.recipes.grid
     lines = [
         f"study {plan.recipes.study.study}: {grid.n_points} points in {grid.n_blocks} blocks"
@@ -189,10 +193,17 @@ def described(plan: Plan) -> Sequence[str]:
         if plan.recipes.fitting
         else "no point is asked for (fidelity.points is none)",
     ]
+    if added:
+        words = (
+            f"{name} {', '.join(f'{label:g}' if isinstance(label, float) else str(label) for label in labels)}"
+            for name, labels in added.items()
+        )
+        lines.append(f"new: {'; '.join(words)}")
     if plan.recipes.comparing:
         total, left = len(list(grid.cylinders())), len(plan.cylinders)
         lines.append(f"truncation errors of {total} cylinders: {total - left} done, {left} to do")
     for stage, count in plan.tasks.items():
         exist = plan.present[stage]
-        lines.append(f"  {stage:<12} {count:>6} to run" + (f", {exist} exist" if exist else ""))
+        most = " at the most" if stage == "relaxations" and count and plan.recipes.sampling else ""
+        lines.append(f"  {stage:<12} {count:>6} to run{most}" + (f", {exist} exist" if exist else ""))
     return lines

@@ -11,13 +11,18 @@ from sweep.artefacts import ArtefactFolder
 from sweep.fingerprint import fingerprint, installed_packages
 from sweep.grid import Grid, grid_of
 from sweep.identity import Identity
+from sweep.kernel_versions import KERNEL_VERSIONS
 from sweep.plan import Plan, plan_study
-from sweep.recipes import KERNEL_VERSIONS, Recipes
+from sweep.recipes import Recipes
 from sweep.remaining import Remaining
-from sweep.study import Study, load_study
+from sweep.selection import Choice, SampledPoints
+from sweep.store import open_store
+from sweep.study import Study, load_study, read_study
 from sweep.study.availability import check_available
 from sweep.study.potentials import find_potential_files
 from sweep.study.resolved import ResolvedReference
+from sweep.study.sections import Fidelity, Sampled
+from sweep.study.training_files import NO_TRAINING_FILES, ResolvedTrainingFiles, find_training_files
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,10 @@ class Prepared:
         The study, its grid, its reference potential, and what its artefacts are made from.
     folders
         Where things are kept.
+    training_files
+        The user's own training configurations.
+    choice
+        Which estimated points are relaxed; None for all.
     """
 
     study: Study
@@ -90,6 +99,8 @@ class Prepared:
     reference: ResolvedReference
     recipes: Recipes
     folders: Folders
+    training_files: ResolvedTrainingFiles = NO_TRAINING_FILES
+    choice: Choice | None = None
 
     @property
     def artefacts(self) -> ArtefactFolder:
@@ -98,13 +109,15 @@ class Prepared:
 
     @property
     def files(self) -> Mapping[str, str]:
-        """The potential's files as LAMMPS is to be given them, by the hash of their contents."""
-        return self.reference.paths_by_contents()
+        """Files as kernels are to be given them, by the hash of their contents: the potential's, and training data."""
+        return self.training_files.paths_by_contents() | self.reference.paths_by_contents()
 
     @property
     def fingerprint(self) -> dict[str, Any]:
         """What the study's numbers depend on."""
-        return fingerprint(self.study, self.reference, KERNEL_VERSIONS, installed_packages())
+        return fingerprint(
+            self.study, self.reference, KERNEL_VERSIONS, installed_packages(), self.training_files
+        )
 
     @property
     def identity(self) -> Identity:
@@ -118,6 +131,7 @@ class Prepared:
             self.folders.store,
             self.folders.journals,
             relaxing=self.recipes.relaxing,
+            choice=self.choice,
             retry_failed=retry_failed,
         )
 
@@ -133,15 +147,20 @@ class Prepared:
         )
 
 
-def prepare(path: Path, store: Path | None, artefacts: Path | None) -> Prepared:
+def prepare(
+    path: Path, store: Path | None, artefacts: Path | None, fidelity: Fidelity | None = None
+) -> Prepared:
     """Read and check a study and find its potential's files; nothing is written.
 
     Parameters
     ----------
     path
-        The study file.
+        The study file; or a store, which stands for the study that it was made for, its files being looked for beside
+        it.
     store, artefacts
         As given by the user; None for the defaults.
+    fidelity
+        In place of the study's own.
 
     Raises
     ------
@@ -149,11 +168,30 @@ def prepare(path: Path, store: Path | None, artefacts: Path | None) -> Prepared:
         If the study cannot be run.
     PotentialError
         If a potential file is missing.
+    TrainingFilesError
+        If a training file is missing.
     """
-    study = load_study(path)
+    study, folder = _study_at(path), path.absolute().parent
+    if fidelity is not None:
+        study = study.model_copy(update={"fidelity": fidelity})
     check_available(study)
-    reference = find_potential_files(study, path.absolute().parent)
+    reference, training_files = find_potential_files(study, folder), find_training_files(study, folder)
     grid = grid_of(study)
-    return Prepared(
-        study, grid, reference, Recipes(study, grid, reference), Folders.of(study, store, artefacts)
-    )
+    recipes = Recipes(study, grid, reference, training_files)
+    folders = Folders.of(study, store, artefacts)
+    return Prepared(study, grid, reference, recipes, folders, training_files, choice_of(study, grid))
+
+
+def _study_at(path: Path) -> Study:
+    """Read a study file, or the study that a store keeps."""
+    if not path.is_dir():
+        return load_study(path)
+    return read_study(str(open_store(path).attrs["study"]), path.name)
+
+
+def choice_of(study: Study, grid: Grid) -> Choice | None:
+    """Say which estimated points a study's fidelity relaxes; None where it does not choose among them."""
+    relax = study.fidelity.relax
+    if not isinstance(relax, Sampled):
+        return None
+    return SampledPoints(study.seed, grid.weightings(), relax.sample, relax.above)

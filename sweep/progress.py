@@ -76,7 +76,9 @@ class RunProgress:
         seconds = task.elapsed or time.monotonic() - self._started
         rate = f"{event.done / seconds:.2g}/s" if seconds > 0 and event.done else ""
         failed = f"{event.failed} failed" if event.failed else ""
-        self._progress.update(bar, completed=event.done + event.failed, rate=rate, failed=failed)
+        self._progress.update(
+            bar, completed=event.done + event.failed, total=event.total, rate=rate, failed=failed
+        )
         if not self._console.is_terminal:
             self._speak(event)
 

@@ -3,67 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from sweep.artefacts import Recipe
+from sweep.fixed_choices import (
+    BULK,
+    COMPARISON_FORCE,
+    CORE,
+    ESTIMATES_CHECKED,
+    HELD_OUT,
+    HELD_OUT_STREAM,
+    HESSIAN_PARTS,
+    RADIAL_EDGES,
+    REFERENCE_FORCE,
+    ROUGH_FORCE,
+)
 from sweep.grid import Block, Cylinder, Grid
+from sweep.kernel_versions import KERNEL_VERSIONS
+from sweep.selection import draws
 from sweep.study import Study
 from sweep.study.resolved import ResolvedReference
+from sweep.study.training_files import NO_TRAINING_FILES, ResolvedTrainingFiles
 
-# Raise a number whenever that kernel, or anything it calls, gives other values: old artefacts are then made anew.
-KERNEL_VERSIONS: dict[str, int] = {
-    "kernels.materials:bulk_properties": 1,
-    "kernels.equilibrium:rough_equilibrium": 2,
-    "kernels.hessian:hessian_columns": 2,
-    "kernels.equilibrium:polish_equilibrium": 2,
-    "kernels.equilibrium:comparison_equilibrium": 1,
-    "kernels.truncation:truncation_errors": 1,
-    "kernels.training:core_set": 1,
-    "kernels.training:bulk_set": 1,
-    "kernels.assembly:factors": 2,
-    "kernels.elasticity:elastic_rows": 2,
-    "kernels.response:response_map": 2,
-    "kernels.fitting:fit_block": 2,
-    "kernels.blocks:estimate_block": 1,
-    "kernels.points:relax_point": 2,
-}
 
-# Tasks that one Hessian is cut into. Fixed, since it is part of their keys: more workers than this gain nothing there.
-HESSIAN_PARTS = 8
-# Configurations of each kind on which every fit of a dislocation is judged.
-HELD_OUT = 8
-# Edges of the bins of the strain-error profile, Å: finer at the core; the same for every study, so profiles compare.
-RADIAL_EDGES = (
-    0.0,
-    3.0,
-    6.0,
-    9.0,
-    12.0,
-    16.0,
-    20.0,
-    25.0,
-    32.0,
-    40.0,
-    50.0,
-    64.0,
-    80.0,
-    100.0,
-    128.0,
-    160.0,
-    1e4,
-)
-# Stands where a training set has its replica's index, so that held-out streams differ from every replica's.
-HELD_OUT_STREAM = 2**31
-# Last number of a random stream's seed, by kind of configuration.
-CORE, BULK = 0, 1
-# Relaxed before its Hessian is differenced, so that the Hessian is the equilibrium's own to 2e-7, eV/Å.
-ROUGH_FORCE = 1e-6
-# The reference's own equilibrium is the yardstick: two orders below the tolerance of what is compared with it, eV/Å.
-REFERENCE_FORCE = 1e-8
-# Both sides of a truncation error: what it leaves of a core of 90 Å is a thousandth of the errors at 30 Å, eV/Å.
-COMPARISON_FORCE = 1e-6
+class Functions(NamedTuple):
+    """Which ACE basis a block has: its degree, order and cutoff (Å)."""
+
+    degree: int
+    order: int
+    cutoff: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +50,14 @@ class Recipes:
         Its grid.
     reference
         Its reference potential, files found and hashed.
+    training_files
+        Its own training files, found and hashed.
     """
 
     study: Study
     grid: Grid
     reference: ResolvedReference
+    training_files: ResolvedTrainingFiles = NO_TRAINING_FILES
 
     @staticmethod
     def make(function: str, **inputs: Any) -> Recipe:
@@ -94,15 +69,20 @@ class Recipes:
         """The reference potential with its files named by their contents, not by where they lie."""
         return self.reference.by_contents()
 
-    def basis(self, degree: int) -> dict[str, Any]:
-        """Give the ACE basis of this degree."""
+    def functions(self, block: Block) -> Functions:
+        """Say which basis a block has: its own where that is an axis, or else the study's."""
         basis = self.study.basis
-        return {
-            "element": self.study.material.element,
-            "order": basis.order,
-            "degree": degree,
-            "cutoff": basis.cutoff,
-        }
+        order = basis.order if block.order is None else block.order
+        return Functions(block.degree, order, basis.cutoff if block.cutoff is None else block.cutoff)
+
+    def basis(self, functions: Functions) -> dict[str, Any]:
+        """Give an ACE basis as kernels take it."""
+        return {"element": self.study.material.element, **functions._asdict()}
+
+    @cached_property
+    def cutoff(self) -> float:
+        """Largest cutoff of the study's bases (Å): cylinders and training clusters are wide enough for each."""
+        return max(self.study.axes.cutoff or (self.study.basis.cutoff,))
 
     @cached_property
     def material(self) -> Recipe:
@@ -119,7 +99,7 @@ class Recipes:
             material=self.material,
             dislocation=dislocation,
             simulation_radius=radius,
-            cutoff=self.study.basis.cutoff,
+            cutoff=self.cutoff,
             force_tolerance=ROUGH_FORCE,
         )
 
@@ -186,7 +166,7 @@ class Recipes:
             material=self.material,
             equilibrium_path=self.equilibrium(dislocation, radius),
             domain_radius=domain_radius,
-            cutoff=self.study.basis.cutoff,
+            cutoff=self.cutoff,
             perturbation=self.study.training.core.perturbation,
             seed=[self.study.seed, stream, CORE],
             first=first,
@@ -194,15 +174,15 @@ class Recipes:
         )
 
     @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def bulk_set(self, stream: int, first: int, last: int) -> Recipe:
-        """Bulk configurations first … last-1."""
+    def bulk_set(self, strain: float | None, stream: int, first: int, last: int) -> Recipe:
+        """Bulk configurations first … last-1, of the study's strain where none is given."""
         bulk = self.study.training.bulk
         return self.make(
             "kernels.training:bulk_set",
             potential=self.potential,
             material=self.material,
             cells=list(bulk.cells),
-            strain=bulk.strain,
+            strain=bulk.strain if strain is None else strain,
             perturbation=bulk.perturbation,
             seed=[self.study.seed, stream, BULK],
             first=first,
@@ -214,97 +194,152 @@ class Recipes:
         """Triangular factors of a block's training set: those of the next smaller prefix, and what is new."""
         smaller = [size for size in self.study.axes.n_train if size < block.n_train]
         first = max(smaller, default=0)
-        previous = None
-        if smaller:
-            previous = self.factors(_with_size(block, first))
-        return self._factors(
-            block.degree,
-            block.dislocation,
-            block.domain_radius,
-            block.replica,
-            first,
-            block.n_train,
-            previous,
-        )
-
-    @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def held_out(self, dislocation: str, degree: int) -> Recipe:
-        """Factors of the configurations on which every fit of this dislocation and degree is judged."""
-        widest = max(self.study.axes.domain_radius)
-        return self._factors(degree, dislocation, widest, HELD_OUT_STREAM, 0, HELD_OUT, None)
-
-    def _factors(
-        self,
-        degree: int,
-        dislocation: str,
-        domain_radius: float,
-        stream: int,
-        first: int,
-        last: int,
-        previous: Recipe | None,
-    ) -> Recipe:
+        core = self.core_set(block.dislocation, block.domain_radius, block.replica, first, block.n_train)
         return self.make(
             "kernels.assembly:factors",
-            basis=self.basis(degree),
-            core=self.core_set(dislocation, domain_radius, stream, first, last),
-            bulk=self.bulk_set(stream, first, last),
-            previous=previous,
+            basis=self.basis(self.functions(block)),
+            core=core,
+            bulk=self.bulk_set(block.bulk_strain, block.replica, first, block.n_train),
+            # the larger sizes have them through their prefix
+            files=None if smaller else self.files_set,
+            previous=self.factors(replace(block, n_train=first)) if smaller else None,
+            observations=list(self.study.training.observations),
+        )
+
+    @cached_property
+    def files_set(self) -> Recipe | None:
+        """The user's own training configurations, in every training set; None where the study names no files."""
+        training = self.study.training
+        if not self.training_files:
+            return None
+        keys = training.keys.model_dump(exclude_none=True)
+        return self.make(
+            "kernels.labelled_files:labelled_set",
+            files=self.training_files.by_contents(),
+            element=self.study.material.element,
+            material=self.material,
+            energy_per_atom=training.energy_per_atom,
+            observations=list(training.observations),
+            keys=keys or None,
         )
 
     @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def elastic_rows(self, degree: int) -> Recipe:
+    def held_out(self, dislocation: str, functions: Functions) -> Recipe:
+        """Factors of the configurations on which every fit of this dislocation and basis is judged."""
+        widest = max(self.study.axes.domain_radius)
+        return self.make(
+            "kernels.assembly:factors",
+            basis=self.basis(functions),
+            core=self.core_set(dislocation, widest, HELD_OUT_STREAM, 0, HELD_OUT),
+            bulk=self.bulk_set(None, HELD_OUT_STREAM, 0, HELD_OUT),
+            previous=None,
+        )
+
+    @cache  # noqa: B019 - a run has one Recipes, for its whole life
+    def force_constants(self, dislocation: str, domain_radius: float, functions: Functions) -> Recipe:
+        """Give the factors of the force constants of the reference's core, in the study's largest cylinder."""
+        radius = max(self.study.axes.simulation_radius)
+        return self.make(
+            "kernels.force_constants:force_constant_factors",
+            basis=self.basis(functions),
+            equilibrium=self.equilibrium(dislocation, radius),
+            domain_radius=domain_radius,
+        )
+
+    @cache  # noqa: B019 - a run has one Recipes, for its whole life
+    def elastic_rows(self, functions: Functions) -> Recipe:
         """Energy, pressure and moduli of the perfect crystal, linear in the coefficients."""
         structure = self.study.material.structure
         return self.make(
             "kernels.elasticity:elastic_rows",
-            basis=self.basis(degree),
+            basis=self.basis(functions),
             material=self.material,
             structure=structure,
         )
 
     @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def response(self, dislocation: str, radius: float, degree: int) -> Recipe:
+    def response(self, dislocation: str, radius: float, functions: Functions) -> Recipe:
         """Give the linear response of an equilibrium to potentials of one basis."""
         return self.make(
             "kernels.response:response_map",
-            basis=self.basis(degree),
+            basis=self.basis(functions),
             equilibrium=self.equilibrium(dislocation, radius),
+            radial_edges=list(RADIAL_EDGES),
         )
 
     @cache  # noqa: B019 - a run has one Recipes, for its whole life
     def fit(self, block: Block) -> Recipe:
         """All weightings of a block's factors; the simulated radius does not enter."""
+        functions = self.functions(block)
         return self.make(
             "kernels.fitting:fit_block",
-            basis=self.basis(block.degree),
+            basis=self.basis(functions),
             material=self.material,
             dislocation=block.dislocation,
             factors=self.factors(block),
-            held_out=self.held_out(block.dislocation, block.degree),
-            elastic=self.elastic_rows(block.degree),
-            weightings=[[w.energy, w.forces, w.virial] for w in self.grid.weightings()],
-            regularisation=self.study.regularisation,
+            held_out=self.held_out(block.dislocation, functions),
+            elastic=self.elastic_rows(functions),
+            **self._weights,
+            **self._force_constants(block, functions),
         )
+
+    @cached_property
+    def _weights(self) -> dict[str, Any]:
+        """Weightings and regularisations of every block: of its fits, those of the first λ come first."""
+        axes, weightings = self.study.axes, self.grid.weightings()
+        of_one = weightings[: len(weightings) // len(axes.regularisation or (0,))]
+        weights = [[each.energy, each.forces, each.virial] for each in of_one]
+        if axes.weight_force_constants is not None:
+            weights = [[*row, each.force_constants] for row, each in zip(weights, of_one, strict=True)]
+        regularisation = (
+            self.study.regularisation if axes.regularisation is None else list(axes.regularisation)
+        )
+        return {"weightings": weights, "regularisation": regularisation}
+
+    def _force_constants(self, block: Block, functions: Functions) -> dict[str, Recipe]:
+        """Give what a block's fits observe of force constants, and what they are judged on, where they are an axis."""
+        if self.study.axes.weight_force_constants is None:
+            return {}
+        widest = max(self.study.axes.domain_radius)
+        return {
+            "force_constants": self.force_constants(block.dislocation, block.domain_radius, functions),
+            "held_out_force_constants": self.force_constants(block.dislocation, widest, functions),
+        }
+
+    def block_response(self, block: Block) -> Recipe:
+        """Give the linear response of a block's equilibrium."""
+        return self.response(block.dislocation, block.simulation_radius, self.functions(block))
 
     def estimates(self, block: Block) -> Recipe:
         """Give the record of a block: its fits' qualities and the errors estimated for them."""
         return self.make(
             "kernels.blocks:estimate_block",
             fit=self.fit(block),
-            response=self.response(block.dislocation, block.simulation_radius, block.degree),
+            response=self.block_response(block),
+            basis=self.basis(self.functions(block)),
+            equilibrium=self.equilibrium(block.dislocation, block.simulation_radius),
+            checked=self._checked(block),
         )
+
+    def _checked(self, block: Block) -> list[int] | None:
+        """Say which estimates of a block are checked; None for all. In a large screen, those drawn first."""
+        weightings = self.grid.weightings()
+        most = max(1, ESTIMATES_CHECKED // self.grid.n_blocks)
+        if self.relaxing or len(weightings) <= most:
+            return None
+        return sorted(np.argsort(draws(self.study.seed, block, weightings))[:most].tolist())
 
     def relaxation(self, block: Block) -> Recipe:
         """Relaxing the points of a block; the weighting is added for each."""
         simulation = self.study.simulation
         return self.make(
             "kernels.points:relax_point",
-            basis=self.basis(block.degree),
+            basis=self.basis(self.functions(block)),
             material=self.material,
             dislocation=block.dislocation,
             equilibrium=self.equilibrium(block.dislocation, block.simulation_radius),
             fit=self.fit(block),
-            response=self.response(block.dislocation, block.simulation_radius, block.degree),
+            response=self.block_response(block),
             tolerance=simulation.residual_force,
             most_evaluations=simulation.max_evaluations,
             radial_edges=list(RADIAL_EDGES),
@@ -325,11 +360,16 @@ class Recipes:
         """Whether points are relaxed at all."""
         return self.fitting and self.study.fidelity.relax != "none"
 
+    @property
+    def sampling(self) -> bool:
+        """Whether it is for the estimates to say which points are relaxed."""
+        return self.relaxing and not isinstance(self.study.fidelity.relax, str)
+
     def block_inputs(self, block: Block) -> dict[str, Recipe]:
         """Give what a block's estimates and points are made from."""
         return {
             "fit": self.fit(block),
-            "response": self.response(block.dislocation, block.simulation_radius, block.degree),
+            "response": self.block_response(block),
             "equilibrium": self.equilibrium(block.dislocation, block.simulation_radius),
         }
 
@@ -341,9 +381,3 @@ def needs(recipe: Recipe) -> Iterator[Recipe]:
             yield value
         elif isinstance(value, list):
             yield from (part for part in value if isinstance(part, Recipe))
-
-
-def _with_size(block: Block, n_train: int) -> Block:
-    return Block(
-        block.dislocation, block.simulation_radius, block.degree, block.domain_radius, n_train, block.replica
-    )

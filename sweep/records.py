@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from sweep.grid import Block, GridError
 from sweep.variables import Status
+
+# Between a record's text, which holds none, and its arrays.
+SEPARATOR = b"\0"
+_STORED = np.dtype("<f8")
 
 
 class RecordError(ValueError):
@@ -107,18 +111,23 @@ class Record:
 
     @property
     def payload(self) -> bytes:
-        """The record as UTF-8 JSON; every number is read back as exactly the same one."""
+        """The record as JSON and, behind a zero byte, its arrays if any: every number is read back exactly."""
+        arrays = {name: value for name, value in sorted(self.values.items()) if value.ndim}
         document = {
             "block": self.block.key,
             "weighting_index": self.weighting_index,
             "status": self.status,
-            "values": {name: value.tolist() for name, value in sorted(self.values.items())},
+            "values": {name: value.item() for name, value in sorted(self.values.items()) if not value.ndim},
+            "arrays": {name: value.shape for name, value in arrays.items()},
             "message": self.message,
             "worker": self.worker,
             "wall_time_s": self.wall_time_s,
         }
         # A lone surrogate (from an undecodable file name in a message) is escaped, not refused.
-        return json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
+        if not arrays:
+            return text
+        return SEPARATOR.join([text, b"".join(value.astype(_STORED).tobytes() for value in arrays.values())])
 
     @classmethod
     def from_payload(cls, payload: bytes) -> Record:
@@ -130,18 +139,34 @@ class Record:
             If the bytes are no record.
         """
         try:
-            document = json.loads(payload)
-            return cls(**{**document, "block": Block.from_key(document["block"])})
+            text, _, data = payload.partition(SEPARATOR)
+            document = json.loads(text)
+            shapes = document.pop("arrays", {})
+            values = {**document["values"], **_arrays(shapes, data)}
+            return cls(**{**document, "block": Block.from_key(document["block"]), "values": values})
         except RecordError:
             raise
         except (GridError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise RecordError(f"not a record: {error}") from error
+
+    def with_only(self, names: Collection[str]) -> Record:
+        """Leave out the values of all other names."""
+        return replace(self, values={name: self.values[name] for name in names if name in self.values})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and self.payload == other.payload
 
     def __hash__(self) -> int:
         return hash((self.block, self.weighting_index))
+
+
+def _arrays(shapes: Mapping[str, Sequence[int]], data: bytes) -> dict[str, np.ndarray]:
+    """Read arrays back that lie one behind the other."""
+    counts = [math.prod(shape) for shape in shapes.values()]
+    if any(count < 0 for count in counts) or sum(counts) * _STORED.itemsize != len(data):
+        raise RecordError(f"not a record: {len(data)} bytes do not hold arrays of {dict(shapes)}")
+    parts = np.split(np.frombuffer(data, dtype=_STORED), np.cumsum(counts)[:-1]) if counts else []
+    return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
 def _numbers(record: str, name: str, value: Any) -> np.ndarray:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from sweep.grid import Block, Cylinder, Grid
-from sweep.journal import JournalReader, RecordIndex
+from sweep.journal import AnyRecord, JournalReader, RecordIndex
 from sweep.plan import BlockWork
 from sweep.records import Record
-from sweep.store import read_status, read_status_source, read_truncation_status
+from sweep.selection import ESTIMATES, Choice, Estimates
+from sweep.store import read_on_grid
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status, StatusSource
 
@@ -28,6 +29,8 @@ class Remaining:
         Folder of the journals; it need not exist yet.
     relaxing
         Whether points are to be relaxed; otherwise a block is finished once it is estimated.
+    choice
+        Which of a block's estimated points are relaxed; None for all. The others stay estimated.
     retry_failed
         Take what is recorded as failed for not yet done.
 
@@ -40,18 +43,30 @@ class Remaining:
     """
 
     def __init__(
-        self, grid: Grid, store: Path, journals: Path, *, relaxing: bool, retry_failed: bool = False
+        self,
+        grid: Grid,
+        store: Path,
+        journals: Path,
+        *,
+        relaxing: bool,
+        choice: Choice | None = None,
+        retry_failed: bool = False,
     ) -> None:
         self._grid, self._relaxing, self._retry_failed = grid, relaxing, retry_failed
+        self._choice = choice
         self._fits = np.array([not weighting.excluded for weighting in grid.weightings()])
         self._status = np.full(grid.shape, Status.pending, dtype=np.uint8)
         self._source = np.full(grid.shape, StatusSource.none, dtype=np.uint8)
         self._truncation = np.full(grid.shape[:2], Status.pending, dtype=np.uint8)
+        names = ESTIMATES if relaxing and choice is not None else ()
+        self._estimates = {name: np.full(grid.shape, np.nan) for name in names}
         if store.exists():
-            self._status, self._source = read_status(store), read_status_source(store)
-            self._truncation = read_truncation_status(store)
-        self.index = RecordIndex(JournalReader(journals))
-        self.index.refresh()
+            self._status = read_on_grid(store, "status", grid, Status.pending)
+            self._source = read_on_grid(store, "status_source", grid, StatusSource.none)
+            self._truncation = read_on_grid(store, "truncation_status", grid, Status.pending)
+            self._estimates = {name: read_on_grid(store, name, grid, np.nan) for name in names}
+        self.index = RecordIndex(JournalReader(journals), keeping=ESTIMATES)
+        self._found = self.index.refresh()
         # blocks first: what a point's own record says counts for more
         for record in sorted(self.index.records, key=lambda record: record.weighting_index is not None):
             self._take(record)
@@ -66,6 +81,8 @@ class Remaining:
         unfinished = status == Status.estimated
         if self._retry_failed:
             unfinished |= (status == Status.failed) & (source == StatusSource.point)
+        if self._relaxing and self._choice is not None and unfinished.any():
+            unfinished &= self._choice(block, self._estimated(block))[self._fits]
         return BlockWork(block, recorded=True, weightings=self._where(unfinished))
 
     def cylinders(self) -> tuple[Cylinder, ...]:
@@ -75,6 +92,11 @@ class Remaining:
             for cylinder, stored in zip(self._grid.cylinders(), self._truncation.flat, strict=True)
             if self._untruncated(self.index.truncation(cylinder), Status(int(stored)))
         )
+
+    def take_found(self) -> list[AnyRecord]:
+        """Hand over what the journals held at the start, once: it may be large."""
+        found, self._found = self._found, []
+        return found
 
     @property
     def failed(self) -> int:
@@ -98,6 +120,13 @@ class Remaining:
         )
         return known is Status.pending or (known is Status.failed and self._retry_failed)
 
+    def _estimated(self, block: Block) -> Estimates:
+        """Give what is known of a block's points before any is relaxed."""
+        place = self._grid.index(block)
+        return Estimates.of(
+            {name: array[place].reshape(-1) for name, array in self._estimates.items()}, len(self._fits)
+        )
+
     def _where(self, chosen: np.ndarray) -> tuple[int, ...]:
         """Weightings of the chosen fits; none where nothing is relaxed."""
         return tuple(np.flatnonzero(self._fits)[chosen].tolist()) if self._relaxing else ()
@@ -120,3 +149,8 @@ class Remaining:
             open_to_it &= np.isin(status, [Status.pending, Status.failed])
         status[open_to_it] = np.array([Status[word] for word in words], dtype=np.uint8)[open_to_it]
         source[open_to_it] = StatusSource.block
+        if not record.failed:
+            place = self._grid.index(record.block)
+            for name, array in self._estimates.items():
+                values = record.values.get(name, np.array(np.nan))
+                array[place] = np.broadcast_to(values, len(status)).reshape(array[place].shape)

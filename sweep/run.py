@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,33 +18,36 @@ from sweep.artefacts import RecipeError
 from sweep.clusters import Resources, ResourcesError, local_workers
 from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
 from sweep.engine import Engine, WorkersLostError
-from sweep.gang import Gang, GangError, GangOptions, KernelError
+from sweep.fixed_choices import RADIAL_EDGES
 from sweep.identity import Identity, StudyChangedError
 from sweep.journal import Journal, JournalError
 from sweep.lock import StoreLockedError, driver_lock
 from sweep.plan import Plan, left_to_do
 from sweep.prepared import Prepared, prepare
 from sweep.progress import RunProgress
-from sweep.recipes import RADIAL_EDGES
+from sweep.refinement import Refinement
 from sweep.remaining import Remaining
 from sweep.schedule import Failure
+from sweep.selection import ListedPoints
 from sweep.store import (
     StoreError,
     accept_packages,
     configuration_path,
     create_store,
+    grow_store,
     open_store,
     write_configuration,
 )
 from sweep.study import StudyError
-from sweep.summary import any_failed, saddles, status_counts, summary_table, truncation_table
+from sweep.study.sections import Fidelity
+from sweep.summary import any_lost, saddles, status_counts, summary_table, truncation_table
+from sweep.trial import try_inputs
 from sweep.variables import Status
-from sweep.worker import GangPlugin, Workplace, resolved
+from sweep.worker import GangPlugin, Workplace
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 # Longest a kernel may take before its gang is replaced, s: a hang must end, a large equilibrium must not.
 KERNEL_LIMIT_S = 3600.0
-TRIAL_LIMIT_S = 300.0
 
 _REFUSALS = (
     StudyError,
@@ -63,8 +67,8 @@ class RefusedError(ValueError):
     """Input that cannot be run; nothing has been written."""
 
 
-def forecast(study: Path, *, store: Path | None, artefacts: Path | None) -> Plan:
-    """Say what a run would do; nothing is written and no worker started.
+def forecast(study: Path, *, store: Path | None, artefacts: Path | None) -> tuple[Plan, dict[str, list[Any]]]:
+    """Say what a run would do, and which labels its axes have grown by; nothing is written and no worker started.
 
     Raises
     ------
@@ -74,7 +78,9 @@ def forecast(study: Path, *, store: Path | None, artefacts: Path | None) -> Plan
     try:
         prepared = prepare(study, store, artefacts)
         _check_unchanged(prepared, accept_versions=True)
-        return prepared.plan(prepared.remaining(), verify=False)
+        earlier = Identity.of_run(prepared.folders.run)
+        added = {} if earlier is None else prepared.identity.added_to(earlier)
+        return prepared.plan(prepared.remaining(), verify=False), added
     except _REFUSALS as error:
         raise RefusedError(str(error)) from error
 
@@ -88,6 +94,8 @@ def run_study(
     artefacts: Path | None = None,
     accept_versions: bool = False,
     retry_failed: bool = False,
+    fidelity: Fidelity | None = None,
+    refinement: Refinement | None = None,
     output: Console | None = None,
     progress: Console | None = None,
 ) -> int:
@@ -107,6 +115,10 @@ def run_study(
         Go on although numerical packages have changed since the store was made, and record that.
     retry_failed
         Try points again that are recorded as failed.
+    fidelity
+        In place of the study's own.
+    refinement
+        Points to be relaxed in place of those that the fidelity asks for, and for how long.
     output, progress
         Where results and progress are shown: standard output and standard error.
 
@@ -126,9 +138,12 @@ def run_study(
     with ExitStack() as held:
         try:
             resources = Resources.of(workers, ranks)
-            prepared = prepare(study, store, artefacts)
+            prepared = prepare(study, store, artefacts, fidelity)
+            if refinement is not None:
+                listed = ListedPoints(refinement.points, prepared.grid.weightings())
+                prepared = replace(prepared, choice=listed)
             _check_unchanged(prepared, accept_versions=accept_versions)
-            material = _tried_material(prepared)
+            tried = try_inputs(prepared)
             held.enter_context(driver_lock(prepared.folders.run))
             # once more: another driver may have set it up during the trial
             _check_unchanged(prepared, accept_versions=accept_versions)
@@ -137,9 +152,10 @@ def run_study(
         except _REFUSALS as error:
             raise RefusedError(str(error)) from error
         try:
-            if material is not None:
-                prepared.artefacts.write(prepared.recipes.material, material)
-            return _run(prepared, resources, remaining, output, progress)
+            for recipe, arrays in tried:
+                prepared.artefacts.write(recipe, arrays)
+            seconds = None if refinement is None else refinement.seconds
+            return _run(prepared, resources, remaining, output, progress, seconds)
         except _STOPS as error:
             progress.print(f"sweep: stopped: {error}", markup=False)
             progress.print("what is journaled is safe: mend that, and run the same command again to go on")
@@ -158,27 +174,6 @@ def _check_unchanged(prepared: Prepared, *, accept_versions: bool) -> bool:
     return differ
 
 
-def _tried_material(prepared: Prepared) -> dict[str, Any] | None:
-    """Try the potential in a gang of its own: None if its material is known already.
-
-    Raises
-    ------
-    RefusedError
-        If LAMMPS does not take the potential, or it holds no stable crystal.
-    """
-    recipe = prepared.recipes.material
-    if prepared.artefacts.has(recipe):
-        return None
-    arguments = resolved(recipe.inputs, prepared.artefacts, prepared.files)
-    try:
-        with Gang(GangOptions(ranks=1)) as gang:
-            return dict(gang.call(recipe.function, timeout_s=TRIAL_LIMIT_S, **arguments))
-    except KernelError as error:
-        raise RefusedError(str(prepared.study.refusal(f"reference: {error.reason}"))) from error
-    except GangError as error:
-        raise RefusedError(str(prepared.study.refusal(f"reference cannot be tried: {error}"))) from error
-
-
 def _set_up(prepared: Prepared) -> None:
     """Make the folders and the store where they are missing; the journals' identity before any journal."""
     folders, identity = prepared.folders, prepared.identity
@@ -195,12 +190,19 @@ def _set_up(prepared: Prepared) -> None:
         }
         truncation = prepared.recipes.comparing
         create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes, truncation=truncation)
-    elif Identity.of_store(folders.store).fingerprint["packages"] != packages:
+        return
+    grow_store(folders.store, prepared.grid, prepared.study.text)
+    if Identity.of_store(folders.store).fingerprint["packages"] != packages:
         accept_packages(folders.store, packages)
 
 
 def _run(
-    prepared: Prepared, resources: Resources, remaining: Remaining, output: Console, progress: Console
+    prepared: Prepared,
+    resources: Resources,
+    remaining: Remaining,
+    output: Console,
+    progress: Console,
+    seconds: float | None,
 ) -> int:
     started = time.monotonic()
 
@@ -213,21 +215,31 @@ def _run(
     complete = True
     if not plan.nothing_to_do:
         tell(f"{left_to_do(plan)} to do, {resources.workers} workers of {resources.ranks} ranks")
-        complete = _work(prepared, plan, compaction, resources, progress)
+        complete = _work(prepared, plan, compaction, resources, progress, seconds)
     _write_configurations(prepared)
     _sum_up(prepared, output, time.monotonic() - started, complete=complete)
     for line in (*truncation_lines(compaction.records), *failure_lines(compaction.records)):
         output.print(line, markup=False)
     if not complete:
         return INTERRUPTED
-    return SOME_FAILED if any_failed(open_store(prepared.folders.store)) else DONE
+    lost = any_lost(open_store(prepared.folders.store), fitting=prepared.recipes.fitting)
+    return SOME_FAILED if lost else DONE
 
 
 def _work(
-    prepared: Prepared, plan: Plan, compaction: Compaction, resources: Resources, console: Console
+    prepared: Prepared,
+    plan: Plan,
+    compaction: Compaction,
+    resources: Resources,
+    console: Console,
+    seconds: float | None,
 ) -> bool:
-    """Run a plan on workers; whether everything was done or given up."""
-    folders = prepared.folders
+    """Run a plan on workers; whether everything was done or given up, or its time has passed."""
+    folders, started = prepared.folders, time.monotonic()
+
+    def late() -> bool:
+        return seconds is not None and time.monotonic() - started > seconds
+
     workplace = Workplace(
         artefacts=folders.artefacts,
         journals=folders.journals,
@@ -237,6 +249,7 @@ def _work(
         ranks=resources.ranks,
         cpus=resources.cpus,
         timeout_s=KERNEL_LIMIT_S,
+        choice=prepared.choice,
     )
     with (
         _stopping_on_interrupt(console) as stopping,
@@ -259,10 +272,10 @@ def _work(
             left_of=compaction.left_of,
             watch=watch,
             idle=compaction.now_and_then,
-            stopping=stopping,
+            stopping=lambda: stopping() or late(),
         )
         try:
-            return engine.run()
+            return engine.run() or not stopping()
         finally:
             compaction.run()
 
@@ -302,7 +315,7 @@ def _write_configurations(prepared: Prepared) -> None:
                 "displacement_corrector": state["corrector"],
                 "free": state["free"],
             }
-            write_configuration(store, dislocation, radius, arrays)
+            write_configuration(store, dislocation, radius, arrays, period=float(state["period"]))
 
 
 def _sum_up(prepared: Prepared, output: Console, seconds: float, *, complete: bool) -> None:

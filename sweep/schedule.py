@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -137,7 +137,9 @@ class Schedule:
         """Say how far a stage is."""
         return Event(stage, self.done[stage], self.totals[stage], self.failed[stage])
 
-    def succeed(self, task: Task, statuses: Sequence[str] = ()) -> None:
+    def succeed(
+        self, task: Task, statuses: Sequence[str] = (), chosen: Collection[int] | None = None
+    ) -> None:
         """Take note that a task is done: what waited for it may run.
 
         Parameters
@@ -146,6 +148,8 @@ class Schedule:
             The task.
         statuses
             Of estimates: a word for each weighting. A fit that is not finite cannot be relaxed.
+        chosen
+            Of estimates: the weightings to be relaxed; None for all that can be.
         """
         self.done[task.stage] += len(task.weightings) or 1
         if task.stage == "estimates":
@@ -153,7 +157,10 @@ class Schedule:
                 assert isinstance(work, BlockWork)
                 relaxable = tuple(w for w in work.weightings if statuses[w] == Status.estimated.name)
                 self.failed["relaxations"] += len(work.weightings) - len(relaxable)
-                self._queue_points(replace(work, weightings=relaxable))
+                wanted = relaxable if chosen is None else tuple(w for w in relaxable if w in chosen)
+                # those not chosen stay estimated, and are no work any more
+                self.totals["relaxations"] -= len(relaxable) - len(wanted)
+                self._queue_points(replace(work, weightings=wanted))
         elif task.stage != "relaxations":
             for dependent in self._dependents.pop(task.name, []):
                 self._release(dependent)

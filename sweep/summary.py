@@ -73,9 +73,13 @@ def truncation_table(dataset: xr.Dataset) -> Table:
     return table
 
 
-def any_failed(dataset: xr.Dataset) -> bool:
-    """Whether a point, or a cylinder's truncation errors, could not be computed."""
-    return any(bool((dataset[name] == Status.failed).any()) for name in ("status", "truncation_status"))
+def any_lost(dataset: xr.Dataset, *, fitting: bool) -> bool:
+    """Whether, after a whole run, a point or a cylinder's truncation errors failed, or a point has no record at all."""
+    # a record that fits nowhere in the store leaves its points pending
+    lost = fitting and bool((dataset["status"] == Status.pending).any())
+    return lost or any(
+        bool((dataset[name] == Status.failed).any()) for name in ("status", "truncation_status")
+    )
 
 
 def saddles(dataset: xr.Dataset) -> tuple[int, int]:

@@ -29,6 +29,14 @@ class StatusSource(IntEnum):
     point = 2
 
 
+class Trust(IntEnum):
+    """Whether a linear-response estimate can be trusted; the numbers are the store's and fixed for ever."""
+
+    unknown = 0
+    trusted = 1
+    distrusted = 2
+
+
 class Source(Enum):
     """Which record a variable's values come from."""
 
@@ -63,6 +71,8 @@ class Variable:
         Value at points that have none; NaN never means pending, `status` says so.
     flags
         The enumeration whose numbers it holds, if it holds flags.
+    along
+        A dimension that not every grid has: a store without it has no such variable.
     """
 
     name: str
@@ -73,6 +83,7 @@ class Variable:
     extra_dims: tuple[str, ...] = ()
     fill: float = math.nan
     flags: type[IntEnum] | None = None
+    along: str | None = None
 
     @property
     def attributes(self) -> dict[str, object]:
@@ -92,6 +103,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("rmse_energy", "eV/atom", "held-out energy RMSE", _BLOCK, extra_dims=_RMSE_DIMS),
     Variable("rmse_forces", "eV/angstrom", "held-out force RMSE", _BLOCK, extra_dims=_RMSE_DIMS),
     Variable("rmse_virial", "eV/atom", "held-out virial RMSE", _BLOCK, extra_dims=_RMSE_DIMS),
+    Variable(
+        "rmse_force_constants",
+        "eV/angstrom^2",
+        "RMSE of the core's force constants within the largest domain radius",
+        _BLOCK,
+        extra_dims=_RMSE_DIMS,
+        along="weight_force_constants",
+    ),
     Variable("far_field_mismatch", "angstrom^2", "far-field mismatch s", _BLOCK),
     Variable("elastic_error", "GPa", "largest Voigt entry of the error of the elastic constants", _BLOCK),
     Variable("pressure", "GPa", "pressure of the bulk potential at the reference's lattice constant", _BLOCK),
@@ -105,6 +124,26 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("labelled_atoms", "1", "number of atoms whose labels the training set takes", _BLOCK),
     Variable("geometry_estimate", "angstrom", "linear-response estimate of the geometry error", _BLOCK),
     Variable("energy_estimate", "eV", "linear-response estimate of the energy difference", _BLOCK),
+    Variable(
+        "energy_estimate_affine",
+        "eV",
+        "part of energy_estimate that is there before anything relaxes; the rest is quadratic",
+        _BLOCK,
+    ),
+    Variable(
+        "strain_error_profile_estimate",
+        "angstrom",
+        "linear-response estimate of the geometry error within each bin of distance from the line",
+        _BLOCK,
+        extra_dims=("radial_bin",),
+    ),
+    Variable(
+        "stiffness_estimate",
+        "1",
+        "estimate of the core's lowest stiffness relative to the reference's, negative where it is no minimum",
+        _BLOCK,
+    ),
+    Variable("trust_ratio", "1", "second step of linear response over the first, where measured", _BLOCK),
     Variable("geometry_error", "angstrom", "geometry error of the relaxed dislocation core", _POINT),
     Variable("energy_error", "eV", "absolute energy error of the relaxed dislocation core", _POINT),
     Variable("energy_difference", "eV", "signed energy error of the relaxed dislocation core", _POINT),
@@ -134,6 +173,15 @@ VARIABLES: tuple[Variable, ...] = (
         "wall_time", "s", "wall time of the point's own record, or else its share of its block's", _POINT
     ),
     Variable("effectivity", "1", "geometry_estimate over geometry_error", Source.derived),
+    Variable(
+        "estimate_trusted",
+        "1",
+        "whether the linear-response estimates can be trusted; unknown where that was not checked",
+        Source.derived,
+        dtype="uint8",
+        fill=Trust.unknown,
+        flags=Trust,
+    ),
     Variable(
         "status_source",
         "1",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from distributed import Worker, WorkerPlugin, get_worker
@@ -17,6 +17,7 @@ from sweep.gang import Gang, GangOptions
 from sweep.grid import Block, Cylinder
 from sweep.journal import Journal, JournalReader, RecordIndex
 from sweep.records import Record
+from sweep.selection import ESTIMATES, Choice, Estimates
 from sweep.truncations import TruncationRecord
 
 PLUGIN = "farfield-gang"
@@ -43,6 +44,8 @@ class Workplace:
         For each worker by its name, the CPUs of its ranks; a worker not named here takes what it is given.
     timeout_s
         Longest a kernel may take, s.
+    choice
+        Which of a block's estimated points are relaxed; None for all.
     """
 
     artefacts: Path
@@ -53,6 +56,7 @@ class Workplace:
     ranks: int
     cpus: Mapping[str, tuple[int, ...]]
     timeout_s: float
+    choice: Choice | None = None
 
     def gang_options(self, name: str) -> GangOptions:
         """How to start the gang of the worker of this name."""
@@ -79,7 +83,7 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.label = str(worker.name)
         self.folder = ArtefactFolder(self.workplace.artefacts)
         self.journal = Journal.create(self.workplace.journals)
-        self.recorded = RecordIndex(JournalReader(self.workplace.journals))
+        self.recorded = RecordIndex(JournalReader(self.workplace.journals), keeping=ESTIMATES)
         self.gang = Gang(self.workplace.gang_options(self.label))
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - what Dask calls it with
@@ -180,8 +184,23 @@ def truncation_errors(cylinder: Cylinder, recipe: Recipe) -> None:
     )
 
 
-def estimate_block(block: Block, recipe: Recipe) -> tuple[str, ...]:
-    """Record a block's fits and estimates unless they are recorded; the status of each weighting.
+class Estimated(NamedTuple):
+    """A block whose fits and estimates are recorded.
+
+    Attributes
+    ----------
+    statuses
+        A word for each weighting.
+    chosen
+        Weightings to be relaxed; None for all that can be.
+    """
+
+    statuses: tuple[str, ...]
+    chosen: frozenset[int] | None
+
+
+def estimate_block(block: Block, recipe: Recipe) -> Estimated:
+    """Record a block's fits and estimates unless they are recorded, and choose what is to be relaxed.
 
     Raises
     ------
@@ -197,7 +216,11 @@ def estimate_block(block: Block, recipe: Recipe) -> tuple[str, ...]:
         seconds = time.perf_counter() - started
         record = Record(block, None, statuses, values, worker=here.label, wall_time_s=seconds)
         here.journal.append(record)
-    return record.statuses
+    choice = here.workplace.choice
+    if choice is None:
+        return Estimated(record.statuses, None)
+    mask = choice(block, Estimates.of(record.values, len(record.statuses)))
+    return Estimated(record.statuses, frozenset(np.flatnonzero(mask).tolist()))
 
 
 def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe) -> None:

@@ -2,6 +2,7 @@
 
 from sweep.store.configurations import configuration_path, write_configuration
 from sweep.store.errors import StoreError, StoreExistsError, StoreMissingError, UnstorableRecordError
+from sweep.store.growth import grow_store, read_on_grid
 from sweep.store.template import create_store
 from sweep.store.truncations import read_truncation_status, write_truncations
 from sweep.store.zarr_store import (
@@ -21,7 +22,9 @@ __all__ = [
     "accept_packages",
     "configuration_path",
     "create_store",
+    "grow_store",
     "open_store",
+    "read_on_grid",
     "read_status",
     "read_status_source",
     "read_truncation_status",

@@ -44,7 +44,12 @@ def configuration_path(dislocation: str, simulation_radius: float) -> str:
 
 
 def write_configuration(
-    path: str | os.PathLike[str], dislocation: str, simulation_radius: float, arrays: Mapping[str, Any]
+    path: str | os.PathLike[str],
+    dislocation: str,
+    simulation_radius: float,
+    arrays: Mapping[str, Any],
+    *,
+    period: float | None = None,
 ) -> None:
     """Write the reference equilibrium of one dislocation and radius, in place of one that is there.
 
@@ -59,6 +64,8 @@ def write_configuration(
     arrays
         Each of `ARRAYS` by name: ``sites``, ``displacement_predictor`` and ``displacement_corrector`` of
         shape (n_sites, 3) in Å, ``free`` of shape (n_sites,).
+    period
+        Period along the line (Å), kept as an attribute where it is given.
 
     Raises
     ------
@@ -75,9 +82,8 @@ def write_configuration(
     target = path / group
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        _write_group(
-            temporary, contents, {"dislocation": dislocation, "simulation_radius": simulation_radius}
-        )
+        labels: dict[str, Any] = {"dislocation": dislocation, "simulation_radius": simulation_radius}
+        _write_group(temporary, contents, labels if period is None else labels | {"period": period})
         for parent in (GROUP, f"{GROUP}/{dislocation}"):
             zarr.open_group(path / parent, mode="a", zarr_format=3)
         make_folder(target.parent)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sweep.grid import BLOCK_DIMENSIONS, WEIGHT_DIMENSIONS, Block
+from sweep.grid import BLOCK_DIMENSIONS, DIMENSIONS, WEIGHTING_DIMENSIONS, Block
 from sweep.variables import VARIABLES, Variable
 
 #: A chunk that the grid fills has at least this many points, ...
@@ -19,7 +19,7 @@ LEAST_POINTS = 1_000
 USUAL_POINTS = 10_000
 
 
-def chunk_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+def chunk_shape(shape: tuple[int, ...], n_outer: int) -> tuple[int, ...]:
     """Choose the shape of a store's chunks over the grid's dimensions.
 
     A chunk holds whole blocks. It has at least `LEAST_POINTS` points where the grid has as many, and seldom
@@ -29,15 +29,16 @@ def chunk_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     ----------
     shape
         Number of values along each dimension of the grid.
+    n_outer
+        How many of these name a block.
 
     Examples
     --------
-    >>> chunk_shape((1, 1, 2, 3, 2, 2, 1, 1, 3))
+    >>> chunk_shape((1, 1, 2, 3, 2, 2, 1, 1, 3), 6)
     (1, 1, 2, 3, 2, 2, 1, 1, 3)
-    >>> chunk_shape((2, 4, 5, 10, 8, 20, 5, 5, 5))
+    >>> chunk_shape((2, 4, 5, 10, 8, 20, 5, 5, 5), 6)
     (1, 1, 1, 1, 1, 20, 5, 5, 5)
     """
-    n_outer = len(BLOCK_DIMENSIONS)
     chunk = [1] * n_outer + list(shape[n_outer:])
     for axis in reversed(range(n_outer)):
         points = math.prod(chunk)
@@ -73,7 +74,7 @@ class Layout:
     @property
     def n_weightings(self) -> int:
         """Number of weightings of a block."""
-        return math.prod(len(self.labels[name]) for name in WEIGHT_DIMENSIONS)
+        return math.prod(len(self.labels[name]) for name in self._named(WEIGHTING_DIMENSIONS))
 
     def extra_shape(self, variable: Variable) -> tuple[int, ...]:
         """Lengths of a variable's dimensions after the grid's."""
@@ -90,16 +91,29 @@ class Layout:
         positions = []
         for name in BLOCK_DIMENSIONS:
             label = getattr(block, name)
+            if name not in self.labels:
+                if label is not None:
+                    raise LookupError(f"the store has no axis {name}")
+                continue
             position = self._positions[name].get(label)
             if position is None:
                 raise LookupError(f"{name} has no {label!r}; it has {shortened(self.labels[name])}")
             positions.append(position)
         return tuple(positions)
 
+    @property
+    def n_outer(self) -> int:
+        """How many dimensions name a block."""
+        return len(self._named(BLOCK_DIMENSIONS))
+
+    def _named(self, dimensions: tuple[str, ...]) -> tuple[str, ...]:
+        """Of some dimensions, those that this store has."""
+        return tuple(name for name in dimensions if name in self.labels)
+
     def chunk_of(self, index: tuple[int, ...]) -> tuple[int, ...]:
         """Give the chunk, by its place along every dimension of the grid, that holds a block."""
         outer = tuple(position // size for position, size in zip(index, self.chunk, strict=False))
-        return outer + (0,) * len(WEIGHT_DIMENSIONS)
+        return outer + (0,) * len(self._named(WEIGHTING_DIMENSIONS))
 
     def region(self, chunk: tuple[int, ...]) -> tuple[slice, ...]:
         """Give the part of the grid that a chunk covers."""
@@ -119,7 +133,7 @@ class Layout:
 
 def layout_of(arrays: Mapping[str, Any]) -> Layout:
     """Read a store's layout from its arrays (Zarr's, or what slices alike), by name."""
-    dims = (*BLOCK_DIMENSIONS, *WEIGHT_DIMENSIONS)
+    dims = tuple(name for name in DIMENSIONS if name in arrays)
     extra_dims = {name for variable in VARIABLES for name in variable.extra_dims}
     return Layout(
         labels={name: _labels(arrays[name][:]) for name in dims},

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sweep.records import Record
+from sweep.trust import trust_of
 from sweep.variables import VARIABLES, Source, Status, StatusSource
 
 
@@ -44,6 +45,7 @@ def derive(values: Mapping[str, np.ndarray]) -> None:
     known = np.isfinite(estimate) & np.isfinite(error) & (error > 0)
     with np.errstate(over="ignore"):
         values["effectivity"][...] = np.divide(estimate, error, out=np.full_like(error, np.nan), where=known)
+    values["estimate_trusted"][...] = trust_of(values["trust_ratio"], values["stiffness_estimate"])
 
 
 def expected_shapes(extra: tuple[int, ...], record: Record, n_weightings: int) -> tuple[tuple[int, ...], ...]:
@@ -77,7 +79,7 @@ def _apply_block_record(cells: Mapping[str, np.ndarray], record: Record) -> None
     unowned = taken & ~own
     n_weightings = len(status)
     for variable in VARIABLES:
-        if variable.source is Source.derived:
+        if variable.source is Source.derived or variable.name not in cells:
             continue
         values = cells[variable.name]
         where = taken if variable.source is Source.block else unowned
@@ -99,7 +101,7 @@ def _apply_point_record(cells: Mapping[str, np.ndarray], record: Record) -> None
     if new is Status.failed and has_result:
         return
     for variable in VARIABLES:
-        if variable.source is Source.point:
+        if variable.source is Source.point and variable.name in cells:
             cells[variable.name][index] = record.values.get(variable.name, variable.fill)
     cells["wall_time"][index] = record.wall_time_s
     status[index] = new

@@ -16,6 +16,7 @@ import zarr
 
 from sweep.durable import make_folder, sync_path, sync_tree
 from sweep.grid import CYLINDER_DIMENSIONS, Grid
+from sweep.grid.dimensions import WHOLE_DIMENSIONS
 from sweep.store.errors import StoreError, StoreExistsError
 from sweep.store.layout import chunk_shape, shortened
 from sweep.variables import CONFIG_KINDS, CYLINDER_VARIABLES, VARIABLES, Status, Variable
@@ -78,7 +79,8 @@ def create_store(
         sizes = dict(zip(grid.dims, grid.shape, strict=True))
         sizes |= {name: len(values) for name, _, values, _ in coordinates if name not in sizes}
         for variable in VARIABLES:
-            _create_variable(root, variable, grid, sizes)
+            if variable.along is None or variable.along in grid.dims:
+                _create_variable(root, variable, grid, sizes)
         for variable in CYLINDER_VARIABLES:
             _create_cylinder_variable(root, variable, sizes, truncation=truncation)
         consolidate(temporary)
@@ -132,7 +134,7 @@ def _root_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _grid_coordinates(grid: Grid) -> list[_Coordinate]:
     # An axis may be written 6, 8 in the study and still be a length.
-    dtypes = {"dislocation": np.str_, "degree": np.int64, "n_train": np.int64, "replica": np.int64}
+    dtypes: dict[str, type] = {"dislocation": np.str_, **dict.fromkeys(WHOLE_DIMENSIONS, np.int64)}
     return [
         (
             axis.name,
@@ -180,7 +182,7 @@ def _create_variable(root: zarr.Group, variable: Variable, grid: Grid, sizes: Ma
     root.create_array(
         variable.name,
         shape=grid.shape + extra,
-        chunks=chunk_shape(grid.shape) + extra,
+        chunks=chunk_shape(grid.shape, len(grid.block_axes)) + extra,
         dtype=variable.dtype,
         fill_value=variable.fill if variable.dtype.startswith("float") else int(variable.fill),
         dimension_names=grid.dims + variable.extra_dims,

@@ -71,7 +71,8 @@ def write_truncations(path: str | os.PathLike[str], records: Iterable[Truncation
         arrays[name][...] = new[name]
     if STATUS in changed:
         for name in data:
-            sync_chunk(Path(path), arrays[name], ())
+            for chunk in np.ndindex(arrays[name].cdata_shape):
+                sync_chunk(Path(path), arrays[name], chunk)
         arrays[STATUS][...] = new[STATUS]
     return bool(changed)
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sweep.grid import BLOCK_DIMENSIONS
 from sweep.records import Record
 from sweep.store.errors import StoreError, UnstorableRecordError
+from sweep.store.growth import GROWN
 from sweep.store.layout import Layout, layout_of
 from sweep.store.merge import apply_record, derive, expected_shapes
 from sweep.store.root import open_root, read_whole, sync_chunk
@@ -36,8 +36,8 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Every variable over (dislocation, ..., weight_virial), with units and long names. `status` is uint8
-        with CF flags.
+        Every variable over (dislocation, ..., weights), with units and long names. `status` is uint8
+        with CF flags. Labels stand in the study's order; those of a store that has grown ascend.
 
     Raises
     ------
@@ -46,9 +46,11 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     StoreError
         If it is not a store of Farfield's, or of a newer version.
     """
-    open_root(path, "r")
+    grown = open_root(path, "r").attrs.get(GROWN, False)
     dataset: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=True)
-    return dataset
+    if not grown:
+        return dataset
+    return dataset.sortby([name for name in dataset["status"].dims if dataset[name].dtype.kind in "if"])
 
 
 def read_status(path: str | os.PathLike[str]) -> np.ndarray:
@@ -190,7 +192,8 @@ def _merge_chunk(
 ) -> bool:
     """Apply one chunk's records and write what changed; say whether anything did."""
     region = layout.region(chunk)
-    old = {variable.name: np.asarray(arrays[variable.name][region]) for variable in VARIABLES}
+    held = [variable for variable in VARIABLES if variable.name in arrays]
+    old = {variable.name: np.asarray(arrays[variable.name][region]) for variable in held}
     new = {name: values.copy() for name, values in old.items()}
     cells_of: dict[tuple[int, ...], Mapping[str, np.ndarray]] = {}
     for index, record in placed:
@@ -198,13 +201,13 @@ def _merge_chunk(
             cells_of[index] = _cells(new, layout, layout.within(index))
         apply_record(cells_of[index], record)
     derive(new)
-    changed = [variable.name for variable in VARIABLES if not _same(old[variable.name], new[variable.name])]
+    changed = [variable.name for variable in held if not _same(old[variable.name], new[variable.name])]
     data = [name for name in changed if name != "status"]
     for name in data:
         arrays[name][region] = new[name]
     if "status" in changed:
         for name in data:
-            sync_chunk(path, arrays[name], chunk[: len(BLOCK_DIMENSIONS)])
+            sync_chunk(path, arrays[name], chunk[: layout.n_outer])
         arrays["status"][region] = new["status"]
     return bool(changed)
 
@@ -219,6 +222,7 @@ def _cells(
             layout.n_weightings, *layout.extra_shape(variable)
         )
         for variable in VARIABLES
+        if variable.name in values
     }
 
 

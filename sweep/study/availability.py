@@ -32,11 +32,4 @@ def _unavailable(study: Study) -> list[tuple[str, str, str]]:
         lacking.append(("training.core.source", study.training.core.source, "use large"))
     if study.simulation.predictor != "reference":
         lacking.append(("simulation.predictor", study.simulation.predictor, "use reference"))
-    lacking += [
-        ("axes", name, f"leave it out and set basis.{name}")
-        for name in ("order", "cutoff")
-        if getattr(study.axes, name) is not None
-    ]
-    if not isinstance(study.fidelity.relax, str):
-        lacking.append(("fidelity.relax", "{sample: …}", "use all or none"))
     return lacking

@@ -92,6 +92,21 @@ class Study(Section):
         return self
 
     @model_validator(mode="after")
+    def _weighs_what_it_observes(self) -> Self:
+        for observation in ("energy", "forces", "virial"):
+            name = f"weight_{observation}"
+            if observation not in self.training.observations and any(getattr(self.axes, name)):
+                raise ValueError(
+                    f"axes.{name} has a value above 0, but training.observations leaves {observation} out; "
+                    f"give {name}: [0.0], or observe it"
+                )
+        if not set(self.training.observations) - {"virial"}:
+            raise ValueError(
+                "training.observations names virial alone, which a core does not have; add energy or forces"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
         if self.fidelity.points == "none" and self.simulation.comparison_radius is None:
             raise ValueError(

@@ -9,3 +9,7 @@ class StudyError(ValueError):
 
 class PotentialError(StudyError, FileNotFoundError):
     """A potential that a study names and that is missing, or is not one for its element."""
+
+
+class TrainingFilesError(StudyError, FileNotFoundError):
+    """Training files that a study names and that are missing, or cannot be told apart."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import MinLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -76,6 +76,9 @@ Items = Annotated[tuple[T, ...], BeforeValidator(_sequence), MinLen(1)]
 Triple = Annotated[tuple[T, T, T], BeforeValidator(_sequence)]
 
 Positive = Annotated[float, Field(gt=0)]
+#: What of a training configuration is labelled; a core has no virial.
+Observation = Literal["energy", "forces", "virial"]
+Strain = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 # The upper bounds are far beyond use: they keep a slip of the finger from filling the memory.
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -90,6 +93,10 @@ Element = Annotated[str, AfterValidator(_element)]
 Structure = Annotated[str, AfterValidator(_structure)]
 Dislocation = Annotated[str, AfterValidator(_dislocation)]
 PresetName = Annotated[str, AfterValidator(_preset)]
+#: A file's name or a pattern of names, on one line.
+FilePattern = Annotated[str, Field(pattern=r"\A[^\x00-\x1f\x7f]+\z")]
+#: The name of a label in a file.
+LabelKey = Annotated[str, Field(pattern=r"\A[^\x00-\x20\x7f]+\z")]
 #: Arguments of a LAMMPS command: one line of printable characters.
 Arguments = Annotated[str, Field(pattern=r"\A[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*\z")]
 #: Where a calculator is made, as "package.module:factory".

@@ -17,12 +17,16 @@ from sweep.study.fields import (
     Degree,
     Element,
     Factory,
+    FilePattern,
     Items,
+    LabelKey,
     Labels,
+    Observation,
     Order,
     Positive,
     PresetName,
     Section,
+    Strain,
     Structure,
     Triple,
     Weight,
@@ -99,15 +103,43 @@ class BulkTraining(Section):
     """Training cells of bulk: repeats; standard deviations of strain components and of displacements (Å)."""
 
     cells: Triple[Count] = Field(default=(2, 2, 2), description="a list of three whole numbers of at least 1")
-    strain: Positive = Field(default=0.01, lt=1, description="a number above 0 and below 1")
+    strain: Strain = Field(default=0.01, description="a number above 0 and below 1")
     perturbation: Positive = Field(default=0.02, description=LENGTH)
 
 
+class LabelKeys(Section):
+    """What labels are called in training files, where that is not what ASE, libAtoms or MACE call them."""
+
+    energy: LabelKey | None = Field(default=None, description="a word")
+    forces: LabelKey | None = Field(default=None, description="a word")
+    virial: LabelKey | None = Field(default=None, description="a word")
+    stress: LabelKey | None = Field(default=None, description="a word")
+
+
 class Training(Section):
-    """How training configurations are made."""
+    """How training configurations are made, and which files of the user's own are added to them.
+
+    `energy_per_atom` (eV) is that of the perfect crystal by the method that labelled the files: left out, they count
+    as labelled by the reference.
+    """
 
     core: CoreTraining = CoreTraining()
     bulk: BulkTraining = BulkTraining()
+    observations: Labels[Observation] = Field(
+        default=("energy", "forces", "virial"), description="a list of some of energy, forces, virial"
+    )
+    files: Labels[FilePattern] | None = Field(
+        default=None, description='a list of file names or patterns, such as ["*.xyz"]'
+    )
+    keys: LabelKeys = LabelKeys()
+    energy_per_atom: float | None = Field(default=None, description="a number (eV)")
+
+    @model_validator(mode="after")
+    def _of_files(self) -> Self:
+        for name in ("keys", "energy_per_atom"):
+            if self.files is None and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"gives {name} of files but names no files; give files, or leave {name} out")
+        return self
 
 
 class Simulation(Section):
@@ -127,7 +159,11 @@ class Simulation(Section):
 
 
 class Axes(Section):
-    """The axes of the grid; `replica` is a count. `order` and `cutoff` are axes only where named."""
+    """The axes of the grid; `replica` is a count. Those from `order` on are axes only where named.
+
+    Where it is not an axis, `order` and `cutoff` are the basis's, `bulk_strain` is `training.bulk.strain`,
+    `regularisation` the study's, and force constants are not observed.
+    """
 
     simulation_radius: Labels[Positive] = Field(description=LENGTHS)
     degree: Labels[Degree] = Field(description="a list of different whole numbers from 2 to 100")
@@ -143,10 +179,18 @@ class Axes(Section):
     cutoff: Labels[Cutoff] | None = Field(
         default=None, description="a list of different lengths of at least 2 (Å)"
     )
+    bulk_strain: Labels[Strain] | None = Field(
+        default=None, description="a list of different numbers above 0 and below 1"
+    )
+    regularisation: Labels[Positive] | None = Field(
+        default=None, description="a list of different numbers above 0"
+    )
+    weight_force_constants: Labels[Weight] | None = Field(default=None, description=WEIGHTS)
 
     @model_validator(mode="after")
     def _fits_something(self) -> Self:
-        if not any((*self.weight_energy, *self.weight_forces, *self.weight_virial)):
+        constants = self.weight_force_constants or ()
+        if not any((*self.weight_energy, *self.weight_forces, *self.weight_virial, *constants)):
             raise ValueError(
                 "has every weighting zero; give weight_energy, weight_forces or weight_virial a value above 0"
             )
@@ -154,10 +198,14 @@ class Axes(Section):
 
 
 class Sampled(Section):
-    """Relax points estimated `above` a geometry error (Å), and a random share `sample` of the others."""
+    """Relax a random share `sample` of the points, and those whose estimates may decide or may deceive.
+
+    The latter are those nearest to the smallest estimates of their block, those whose estimate is not trusted, and,
+    where `above` is given, those estimated above that geometry error (Å).
+    """
 
     sample: Positive = Field(default=0.1, le=1, description="a share above 0 and at most 1")
-    above: Positive = Field(default=0.05, description=LENGTH)
+    above: Positive | None = Field(default=None, description=LENGTH)
 
 
 def _relax_kind(value: Any) -> str:

@@ -306,11 +306,11 @@ class TestFarField:
 
     def test_only_ratios_of_the_constants_matter(self):
         scaled = [1.3 * MATERIAL[name] for name in ("C11", "C12", "C44")]
-        assert self.mismatch(*scaled) < 1e-20
+        assert self.mismatch(*scaled) < 1e-13
         assert self.mismatch(522.0, 204.0, 190.0) > 1e-5
 
     def test_pressure_alone_is_no_mismatch(self):
-        assert self.mismatch(522.0, 204.0, 161.0, pressure=117.0) < 1e-20
+        assert self.mismatch(522.0, 204.0, 161.0, pressure=117.0) < 1e-13
 
     @pytest.mark.parametrize(
         ("kind", "structure", "radius"),

@@ -293,3 +293,31 @@ def test_files_have_the_factors_of_the_same_cells_made_by_us(tmp_path):
         norms = np.linalg.norm(ours[kind], axis=0)
         difference = theirs[kind].T @ theirs[kind] - ours[kind].T @ ours[kind]
         assert (np.abs(difference) <= 1e-6 * np.outer(norms, norms)).all()
+
+
+def test_energies_count_from_the_references_crystal_unless_another_zero_is_given(tmp_path):
+    structure, labels = crystal()
+    path = written(tmp_path / "a.xyz", in_ase(structure, labels))
+    material = {"energy_per_atom": -3.0, "lattice_constant": LATTICE}
+    own = read(path, energy_per_atom=None, material=material)
+    assert own["energies"][0] == pytest.approx(labels["energy"] + 4 * 3.0, rel=1e-7)
+    assert read(path, material=material)["energies"][0] == pytest.approx(
+        labels["energy"] - 4 * ZERO, rel=1e-7
+    )
+    with pytest.raises(LabelError, match="no zero of the energies"):
+        read(path, energy_per_atom=None)
+
+
+@pytest.mark.parametrize("shift", [-3.0, 40.0])
+def test_energies_with_another_zero_are_refused(tmp_path, shift):
+    """No structure lies far below the crystal, and some of a set should lie near it."""
+    cells = bulk_set(2)
+    frames = []
+    for number in range(2):
+        frame = Atoms("W16", positions=cells["positions"][number], cell=cells["cells"][number], pbc=True)
+        frame.info["energy"] = cells["energies"][number] + 16 * (ZERO + shift)
+        frames.append(frame)
+    path = written(tmp_path / "a.xyz", *frames)
+    with pytest.raises(LabelError, match=r"eV per atom from the perfect crystal's -8\.9 eV"):
+        read(path, observations=["energy"])
+    assert len(read(path, observations=["energy"], energy_per_atom=ZERO + shift)["energies"]) == 2

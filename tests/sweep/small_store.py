@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sweep.grid import BLOCK_DIMENSIONS, DIMENSIONS, Axis, Block, Grid
+from sweep.grid import BLOCK_DIMENSIONS, DIMENSIONS, WEIGHTING_DIMENSIONS, Axis, Block, Grid
 from sweep.records import Record
 from sweep.store import create_store, open_store
 
@@ -31,8 +31,9 @@ BLOCK = Block("edge", 25.0, 8, 8.5, 4, 1)
 
 
 def grid_with(**values: Sequence[Any]) -> Grid:
+    labels = {**VALUES, **values}
     return Grid(
-        tuple(Axis(name, tuple({**VALUES, **values}[name]), *DIMENSIONS[name]) for name in DIMENSIONS)
+        tuple(Axis(name, tuple(labels[name]), *DIMENSIONS[name]) for name in DIMENSIONS if name in labels)
     )
 
 
@@ -68,9 +69,13 @@ def point_record(index: int, block: Block = BLOCK, status: str = "relaxed", seed
 
 
 def at(dataset: xr.Dataset, block: Block) -> xr.Dataset:
-    return dataset.sel({name: getattr(block, name) for name in BLOCK_DIMENSIONS}).stack(
-        weighting=["weight_energy", "weight_forces", "weight_virial"], create_index=False
-    )
+    weights = [str(name) for name in dataset["status"].dims if name in WEIGHTING_DIMENSIONS]
+    return dataset.sel(labels_of(block)).stack(weighting=weights, create_index=False)
+
+
+def labels_of(block: Block) -> dict[str, Any]:
+    labels = {name: getattr(block, name) for name in BLOCK_DIMENSIONS}
+    return {name: label for name, label in labels.items() if label is not None}
 
 
 def assert_equal_stores(first: Path, second: Path) -> None:

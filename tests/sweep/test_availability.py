@@ -10,8 +10,6 @@ TEXT = (Path(__file__).parents[2] / "studies" / "quick.yaml").read_text(encoding
 
 UNAVAILABLE = [
     ("source: large", "source: own", r"training\.core\.source own .* use large"),
-    ("replica: 2", "replica: 2\n  cutoff: [5]", r"axes cutoff .* set basis\.cutoff"),
-    ("relax: all", "relax: {sample: 0.1, above: 0.05}", r"fidelity\.relax .* use all or none"),
     ("seed: 0", "simulation: {predictor: potential}", r"predictor potential .* use reference"),
 ]
 

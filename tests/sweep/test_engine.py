@@ -17,6 +17,7 @@ from sweep.grid import Block
 from sweep.plan import Plan
 from sweep.prepared import prepare
 from sweep.schedule import Failure
+from sweep.worker import Estimated
 
 QUICK = Path(__file__).resolve().parents[2] / "studies/quick.yaml"
 
@@ -37,7 +38,7 @@ class Sent:
     def result(self, timeout: float) -> object:  # noqa: ARG002 - as Dask names it
         if self.error is not None:
             raise self.error
-        return ("estimated",) * 3 if self.function == "estimate_block" else None
+        return Estimated(("estimated",) * 3, None) if self.function == "estimate_block" else None
 
     def release(self) -> None:
         pass

@@ -65,13 +65,33 @@ def test_it_ignores_what_changes_no_number(old, new):
             "simulation: {comparison_radius: 90}",
             "study.simulation.comparison_radius was null, is now 90.0",
         ),
-        ("replica: 2", "replica: 2\n  cutoff: [5]", 'further_axes was [], is now ["cutoff"]'),
+        ("replica: 2", "replica: 2\n  order: [3]", 'further_axes was [], is now ["order"]'),
+        (
+            "domain_radius: [6.0, 8.0, 10.0]",
+            "domain_radius: [6.0, 12.0]",
+            "largest.domain_radius was 10.0, is now 12.0",
+        ),
+        (
+            "simulation_radius: [25.0]",
+            "simulation_radius: [30.0]",
+            "largest.simulation_radius was 25.0, is now 30.0",
+        ),
     ],
 )
 def test_it_names_a_changed_field(old, new, difference):
     changed = fingerprint_of(TEXT.replace(old, new, 1))
     assert differences(fingerprint_of(), changed) == (difference,)
     assert digest(changed) != digest(fingerprint_of())
+
+
+def test_only_the_largest_of_cutoffs_counts():
+    """Clusters and cylinders are wide enough for the largest; the others are labels."""
+    one, longer, wider = (
+        fingerprint_of(TEXT.replace("replica: 2", f"replica: 2\n  cutoff: {cutoffs}", 1))
+        for cutoffs in ("[5]", "[4, 5]", "[5, 6]")
+    )
+    assert one == longer
+    assert differences(one, wider) == ("largest.cutoff was 5.0, is now 6.0",)
 
 
 def test_it_follows_a_potentials_contents_not_its_folder():

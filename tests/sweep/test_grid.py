@@ -12,7 +12,8 @@ import sweep.grid
 from sweep.grid import (
     BLOCK_DIMENSIONS,
     DIMENSIONS,
-    WEIGHT_DIMENSIONS,
+    OPTIONAL_DIMENSIONS,
+    WEIGHTING_DIMENSIONS,
     Axis,
     Block,
     Grid,
@@ -33,6 +34,9 @@ BLOCKS = st.builds(
     domain_radius=LENGTHS,
     n_train=COUNTS,
     replica=st.integers(0, 10**6),
+    order=st.none() | st.integers(1, 10),
+    cutoff=st.none() | LENGTHS,
+    bulk_strain=st.none() | st.floats(1e-6, 0.9),
 )
 
 
@@ -51,16 +55,25 @@ LABELS = {
     "weight_forces": several(WEIGHTS),
     "weight_virial": several(WEIGHTS),
 }
+OPTIONAL = {
+    "order": several(st.integers(1, 10)),
+    "cutoff": several(LENGTHS),
+    "bulk_strain": several(st.floats(1e-6, 0.9)),
+    "regularisation": several(st.floats(1e-12, 1.0)),
+    "weight_force_constants": several(WEIGHTS),
+}
+WEIGHTS_ALWAYS = ("weight_energy", "weight_forces", "weight_virial")
 
 
 def grid_with(labels):
-    return Grid(tuple(Axis(name, labels[name], *DIMENSIONS[name]) for name in DIMENSIONS))
+    return Grid(tuple(Axis(name, labels[name], *DIMENSIONS[name]) for name in DIMENSIONS if name in labels))
 
 
 @st.composite
 def grids(draw):
-    labels = draw(st.fixed_dictionaries(LABELS))
-    assume(any(weight > 0 for name in WEIGHT_DIMENSIONS for weight in labels[name]))
+    labels = draw(st.fixed_dictionaries(LABELS, optional=OPTIONAL))
+    weights = [labels.get(name, ()) for name in (*WEIGHTS_ALWAYS, "weight_force_constants")]
+    assume(any(weight > 0 for values in weights for weight in values))
     return grid_with(labels)
 
 
@@ -74,7 +87,7 @@ def test_sizes_multiply(grid):
 
 @given(grids())
 def test_index_and_blocks_are_inverse(grid):
-    shape = grid.shape[: len(BLOCK_DIMENSIONS)]
+    shape = [len(axis) for axis in grid.axes if axis.name in BLOCK_DIMENSIONS]
     assert [grid.index(block) for block in grid.blocks()] == list(itertools.product(*map(range, shape)))
 
 
@@ -111,13 +124,31 @@ def test_a_key_written_otherwise_is_refused():
 
 
 @given(grids())
-def test_weightings_run_over_the_virial_fastest(grid):
-    energies, forces, virials = (grid.axis(name).values for name in WEIGHT_DIMENSIONS)
+def test_weightings_run_over_the_last_weight_fastest_and_the_regularisation_slowest(grid):
+    axes = [axis for axis in grid.axes if axis.name in WEIGHTING_DIMENSIONS]
     weightings = grid.weightings()
-    assert [w.virial for w in weightings[: len(virials)]] == list(virials)
-    assert weightings[0].energy == energies[0]
-    assert weightings[-1] == Weighting(energies[-1], forces[-1], virials[-1])
-    assert grid.n_excluded == grid.n_blocks * weightings.count(Weighting(0, 0, 0))
+    named = [axis.name.removeprefix("weight_") for axis in axes]
+    found = [tuple(getattr(weighting, name) for name in named) for weighting in weightings]
+    assert found == list(itertools.product(*(axis.values for axis in axes)))
+    nothing = [w for w in weightings if not any((w.energy, w.forces, w.virial, w.force_constants))]
+    assert grid.n_excluded == grid.n_blocks * len(nothing)
+
+
+@given(grids())
+def test_a_block_has_exactly_the_labels_of_the_grids_axes(grid):
+    optional = [name for name in BLOCK_DIMENSIONS if name in OPTIONAL_DIMENSIONS]
+    for block in grid.blocks():
+        assert [name for name in optional if getattr(block, name) is not None] == [
+            name for name in optional if name in grid.dims
+        ]
+
+
+def test_a_block_of_another_grid_is_named():
+    grid = grid_with(LABELS_OF_ONE)
+    with pytest.raises(GridError, match="cutoff has no such axis"):
+        grid.index(Block("screw", 25.0, 6, 8.0, 4, 0, cutoff=5.0))
+    with pytest.raises(GridError, match=r"cutoff has .*, not None"):
+        grid_with(LABELS_OF_ONE | {"cutoff": (4.0, 5.0)}).index(Block("screw", 25.0, 6, 8.0, 4, 0))
 
 
 LABELS_OF_ONE = {
@@ -140,7 +171,7 @@ def test_an_on_off_grid_excludes_one_weighting_in_eight():
 
 def test_a_grid_without_any_weight_is_refused():
     with pytest.raises(GridError, match="every weighting is zero"):
-        grid_with(LABELS_OF_ONE | dict.fromkeys(WEIGHT_DIMENSIONS, (0.0,)))
+        grid_with(LABELS_OF_ONE | dict.fromkeys(WEIGHTS_ALWAYS, (0.0,)))
 
 
 def test_axes_in_another_order_are_refused():
@@ -211,7 +242,7 @@ def test_the_grid_of_a_study_takes_its_labels_in_order():
         }
     )
     grid = grid_of(study)
-    assert grid.dims == tuple(DIMENSIONS)
+    assert grid.dims == tuple(name for name in DIMENSIONS if name not in OPTIONAL_DIMENSIONS)
     assert grid.axis("simulation_radius").values == (30.0, 25.0)
     assert grid.axis("degree").values == (8, 6)
     assert grid.axis("replica").values == (0, 1, 2)
@@ -220,5 +251,29 @@ def test_the_grid_of_a_study_takes_its_labels_in_order():
     assert all(axis.units and axis.long_name for axis in grid.axes)
 
 
-def test_examples():
-    assert doctest.testmod(sweep.grid).failed == 0
+def test_a_named_axis_becomes_a_dimension_in_its_place():
+    axes = {
+        **{name: [1.0] for name in WEIGHTS_ALWAYS},
+        "simulation_radius": [25],
+        "degree": [6],
+        "replica": 1,
+    }
+    further = {"cutoff": [5, 4], "regularisation": [1e-4, 1e-6], "order": [3], "bulk_strain": [0.01]}
+    study = Study.model_validate(
+        {
+            "study": "s",
+            "material": {"element": "W", "structure": "bcc"},
+            "reference": {"preset": "tungsten-snap"},
+            "dislocations": ["screw"],
+            "axes": {**axes, "domain_radius": [6], "n_train": [4], **further},
+        }
+    )
+    grid = grid_of(study)
+    assert grid.dims[5:] == ("replica", "order", "cutoff", "bulk_strain", "regularisation", *WEIGHTS_ALWAYS)
+    assert [block.cutoff for block in grid.blocks()] == [5.0, 4.0]
+    assert [weighting.regularisation for weighting in grid.weightings()] == [1e-4, 1e-6]
+
+
+@pytest.mark.parametrize("module", [sweep.grid.dimensions, sweep.grid.places, sweep.grid.weighting])
+def test_examples(module):
+    assert doctest.testmod(module).failed == 0

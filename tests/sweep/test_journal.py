@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import json
 import math
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,35 @@ def test_contradictory_records_are_refused(changes: dict[str, Any], says: str) -
 def test_other_bytes_are_no_record(junk: bytes) -> None:
     with pytest.raises(RecordError):
         Record.from_payload(junk)
+
+
+@given(records)
+def test_records_of_the_format_before_are_read(original: Record) -> None:
+    """They held arrays as lists within their text."""
+    document = json.loads(original.payload.partition(b"\0")[0])
+    del document["arrays"]
+    document["values"] = {name: value.tolist() for name, value in sorted(original.values.items())}
+    assert Record.from_payload(json.dumps(document).encode()) == original
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda p: p[:-1], lambda p: p + b"\0", lambda p: p.replace(b"[3]", b"[9]")]
+)
+def test_arrays_that_do_not_fit_their_bytes_are_no_record(spoil: Callable[[bytes], bytes]) -> None:
+    payload = record(None, "estimated", pressure=[1.0, 2.0, 3.0]).payload
+    with pytest.raises(RecordError, match="do not hold arrays"):
+        Record.from_payload(spoil(payload))
+
+
+def test_an_index_may_keep_a_few_values_only(tmp_path: Path, journal: Journal) -> None:
+    whole = record(None, "estimated", pressure=[1.0, 2.0], rank=3.0)
+    journal.append(whole)
+    index = RecordIndex(JournalReader(tmp_path), keeping=("rank", "condition"))
+    assert index.refresh() == [whole]
+    kept = index.get(BLOCK, None)
+    assert kept is not None
+    assert set(kept.values) == {"rank"}
+    assert (kept.status, kept.block) == (whole.status, BLOCK)
 
 
 def test_a_reader_gives_each_record_once(tmp_path: Path, journal: Journal) -> None:

@@ -102,7 +102,8 @@ def test_every_kernel_has_a_version_and_a_stage() -> None:
 
 def test_what_exists_is_not_made_again(prepared: Prepared, tmp_path: Path) -> None:
     folder = ArtefactFolder(tmp_path)
-    for recipe in [prepared.recipes.equilibrium("screw", 25.0), prepared.recipes.elastic_rows(6)]:
+    functions = prepared.recipes.functions(next(prepared.grid.blocks()))
+    for recipe in [prepared.recipes.equilibrium("screw", 25.0), prepared.recipes.elastic_rows(functions)]:
         folder.write(recipe, {"number": 1.0})
     plan = plan_study(prepared.recipes, folder, prepared.remaining(), verify=True)
     # the equilibrium's parts are not wanted once it is there; the material still is, by the training sets
@@ -213,6 +214,15 @@ def test_a_fit_that_is_not_finite_is_not_relaxed(plan: Plan) -> None:
         schedule.succeed(task, ("estimated", "failed", "estimated"))
     assert schedule.done["relaxations"] == 48
     assert schedule.failed["relaxations"] == 24
+
+
+def test_points_that_are_not_chosen_are_no_work(plan: Plan) -> None:
+    schedule = Schedule(plan)
+    while (task := schedule.next()) is not None:
+        schedule.succeed(task, ("estimated", "failed", "estimated"), frozenset({1, 2}))
+    # of each block one fit is broken, one chosen and one left as it is
+    assert (schedule.done["relaxations"], schedule.failed["relaxations"]) == (24, 24)
+    assert schedule.event("relaxations").total == 48
 
 
 def test_giving_up_one_point_leaves_those_behind_it(plan: Plan) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from sweep.grid import Block, Grid, grid_of
@@ -12,6 +14,7 @@ from sweep.journal import Journal
 from sweep.plan import BlockWork
 from sweep.records import Record
 from sweep.remaining import Remaining
+from sweep.selection import Estimates
 from sweep.store import create_store, write_records
 from sweep.study import read_study
 
@@ -45,7 +48,7 @@ class Place:
     def point(self, weighting: int, status: str) -> None:
         self.records.append(Record(BLOCK, weighting, status, {}))
 
-    def left(self, known: str, **options: bool) -> BlockWork:
+    def left(self, known: str, **options: Any) -> BlockWork:
         """Ask, with the records in the store, in the journals or in both."""
         if known != "journals":
             write_records(self.store, self.records)
@@ -125,3 +128,34 @@ def test_a_fit_that_is_not_finite_is_not_relaxed(place: Place, known: str) -> No
 def test_another_blocks_results_say_nothing(place: Place, known: str) -> None:
     place.block("estimated", Block("screw", 25.0, 6, 6.0, 4, 0))
     assert place.left(known) == BlockWork(BLOCK, recorded=False, weightings=place.fits)
+
+
+class Third:
+    """Chooses by estimate, as a study's own choice does."""
+
+    def __call__(self, block: Block, estimates: Estimates) -> np.ndarray:  # noqa: ARG002 - as a choice is called
+        return np.asarray(estimates.geometry > 3.0)
+
+
+def estimated(place: Place) -> None:
+    words = tuple("excluded" if excluded else "estimated" for excluded in place.excluded)
+    values = {"geometry_estimate": np.where(place.excluded, np.nan, 1.0 + np.arange(len(words)))}
+    place.records.append(Record(BLOCK, None, words, values))
+
+
+@KNOWN
+def test_only_what_is_chosen_is_left(place: Place, known: str) -> None:
+    estimated(place)
+    left = place.left(known, choice=Third())
+    assert left == BlockWork(BLOCK, recorded=True, weightings=tuple(w for w in place.fits if w >= 3))
+
+
+@KNOWN
+def test_the_choice_stays_as_points_are_relaxed(place: Place, known: str) -> None:
+    estimated(place)
+    place.point(place.fits[-1], "relaxed")
+    assert place.left(known, choice=Third()).weightings == tuple(w for w in place.fits[:-1] if w >= 3)
+
+
+def test_nothing_is_chosen_before_there_are_estimates(place: Place) -> None:
+    assert place.left("both", choice=Third()) == BlockWork(BLOCK, recorded=False, weightings=place.fits)

@@ -31,7 +31,9 @@ lengths = st.floats(1e-3, 1e3)
 counts = st.integers(1, 10**6)
 weights = st.floats(0, 1e6).map(abs)
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=20)
-arguments = words.filter(lambda line: line.strip(" ") and line.split()[0] not in ("pair_style", "pair_coeff"))
+arguments = words.filter(
+    lambda line: line.strip(" ") and (line.split() or [""])[0] not in ("pair_style", "pair_coeff")
+)
 
 
 def several(values):

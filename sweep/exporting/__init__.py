@@ -1,0 +1,1 @@
+"""What a store holds, as files that other programs read: potentials, tables of points, dislocation cores."""

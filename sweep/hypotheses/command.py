@@ -1,0 +1,57 @@
+"""What `sweep hypotheses` does: open the store, test, print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from sweep.hypotheses import examine
+from sweep.hypotheses.table import hypotheses_json, hypotheses_lines, hypotheses_tables
+from sweep.store import StoreError, open_store
+
+DONE, REFUSED = 0, 2
+
+
+def show_hypotheses(store: Path, *, as_json: bool = False) -> int:
+    """Print what a store says of each hypothesis.
+
+    A table on a terminal, tab-separated lines where the output is piped, JSON where asked for.
+
+    Parameters
+    ----------
+    store
+        The store.
+    as_json
+        Whether to print JSON.
+
+    Returns
+    -------
+    int
+        Exit status: 0 whichever way the tests come out, or 2 for bad input, after one message on stderr.
+    """
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        found = examine(open_store(store))
+    except (StoreError, OSError) as refusal:
+        errors.print(f"sweep: {refusal}", markup=False)
+        return REFUSED
+    # what a damaged chunk raises is the codec's affair
+    except (RuntimeError, ValueError) as failure:
+        errors.print(f"sweep: {store} cannot be read: {failure}", markup=False)
+        return REFUSED
+    console = Console(highlight=False)
+    try:
+        if as_json:
+            sys.stdout.write(hypotheses_json(found) + "\n")
+        elif console.is_terminal:
+            console.print(hypotheses_tables(found))
+        else:
+            sys.stdout.writelines(f"{line}\n" for line in hypotheses_lines(found))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever reads has seen enough, as `head` does; nothing may be flushed at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE

@@ -1,0 +1,133 @@
+"""Longer axes: a store takes up new labels, and what it holds is found where it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from sweep.durable import sync_tree
+from sweep.grid import BLOCK_DIMENSIONS, Grid
+from sweep.store.errors import StoreError
+from sweep.store.root import open_root, read_whole
+from sweep.store.template import consolidate
+
+#: Root attribute of a store whose labels stand in the order in which they came, not in that of a study.
+GROWN = "grown"
+
+
+def grow_store(path: str | os.PathLike[str], grid: Grid, study: str) -> dict[str, tuple[Any, ...]]:
+    """Append to a store's axes the labels that a study has and the store has not.
+
+    Every point there is stays where it is; those of new labels are pending. The arrays grow first and the metadata
+    of the root, by which readers find them, last: a store whose growth was cut short is as before, and growing it
+    again completes it. Only the driver may call this, under its lock.
+
+    Parameters
+    ----------
+    path
+        The store.
+    grid
+        The study's grid. Labels that only the store has stay.
+    study
+        The study's text, which takes the place of the earlier one.
+
+    Returns
+    -------
+    dict
+        New labels by dimension; empty where there are none.
+
+    Raises
+    ------
+    StoreError
+        As `sweep.open_store`; or if the store has other dimensions, or lacks a weight: places of weightings are fixed.
+    OSError
+        If the disk refuses.
+    """
+    root = open_root(path, "r+")
+    if set(root_dims(root)) != set(grid.dims):
+        raise StoreError(
+            f"{path} has the dimensions {', '.join(root_dims(root))}, the study {', '.join(grid.dims)}"
+        )
+    stored = {name: _labels(root, name) for name in grid.dims}
+    new = {name: added for name in grid.dims if (added := _added(stored[name], grid.axis(name).values))}
+    if fixed := [name for name in new if name not in BLOCK_DIMENSIONS]:
+        raise StoreError(f"{path} has {fixed[0]} {stored[fixed[0]]}: weights of a store cannot be added to")
+    if not new:
+        return {}
+    # what consolidated metadata says may be older than the arrays, where growth was cut short
+    arrays = dict(zarr.open_group(path, mode="r+", zarr_format=3, use_consolidated=False).arrays())
+    lengths = {name: len(stored[name]) + len(new.get(name, ())) for name in grid.dims}
+    for name, array in arrays.items():
+        dims = array.metadata.dimension_names  # type: ignore[union-attr]
+        if name not in grid.dims and dims and set(dims) & set(new):
+            array.resize(tuple(lengths.get(dim, size) for dim, size in zip(dims, array.shape, strict=True)))
+    for name, added in new.items():
+        coordinate = arrays[name]
+        coordinate.resize((lengths[name],))
+        coordinate[len(stored[name]) :] = np.asarray(added, dtype=coordinate.dtype)
+    sync_tree(Path(path))
+    root.attrs.update({GROWN: True, "study": study})
+    consolidate(Path(path))
+    sync_tree(Path(path))
+    return new
+
+
+def read_on_grid(path: str | os.PathLike[str], name: str, grid: Grid, fill: float) -> np.ndarray:
+    """Read an array as a study's grid has it, whatever the order of the store's labels.
+
+    Parameters
+    ----------
+    path
+        The store.
+    name
+        The array, over some of the grid's dimensions.
+    grid
+        The study's grid.
+    fill
+        For labels that the store has not.
+
+    Returns
+    -------
+    ndarray
+        Over the grid's labels along the array's dimensions.
+
+    Raises
+    ------
+    StoreError
+        As `sweep.open_store`, or if the array cannot be read.
+    """
+    root = open_root(path, "r")
+    values = read_whole(path, name)
+    array: Any = root[name]
+    dims: tuple[str, ...] = array.metadata.dimension_names
+    places = [_places(_labels(root, dim), grid.axis(dim).values) for dim in dims]
+    found = np.full([len(place) for place in places], fill, dtype=values.dtype)
+    known = [place >= 0 for place in places]
+    found[np.ix_(*known)] = values[np.ix_(*(place[has] for place, has in zip(places, known, strict=True)))]
+    return found
+
+
+def root_dims(root: zarr.Group) -> tuple[str, ...]:
+    """Name the dimensions of a store's grid."""
+    status: Any = root["status"]
+    return tuple(status.metadata.dimension_names)
+
+
+def _labels(root: zarr.Group, name: str) -> list[Any]:
+    array: Any = root[name]
+    return list(array[:].tolist())
+
+
+def _added(stored: Sequence[Any], wanted: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(label for label in wanted if label not in stored)
+
+
+def _places(stored: Sequence[Any], wanted: Sequence[Any]) -> np.ndarray:
+    """Positions of labels among those of the store; -1 where it has not."""
+    position: Mapping[Any, int] = {label: place for place, label in enumerate(stored)}
+    return np.array([position.get(label, -1) for label in wanted], dtype=np.int64)

@@ -1,0 +1,60 @@
+"""What a user may have got wrong, tried in a gang of its own before anything is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sweep.artefacts import Recipe
+from sweep.gang import Gang, GangError, GangOptions, KernelError
+from sweep.prepared import Prepared
+from sweep.worker import plain_values, resolved
+
+# Longest the potential may take for one crystal, s, and the reading of the training files, which may be long.
+POTENTIAL_LIMIT_S, FILES_LIMIT_S = 300.0, 3600.0
+
+
+def try_inputs(prepared: Prepared) -> list[tuple[Recipe, dict[str, Any]]]:
+    """Try the potential, and read the training files, unless what comes of that is known already.
+
+    Parameters
+    ----------
+    prepared
+        The study.
+
+    Returns
+    -------
+    list of (Recipe, dict)
+        What was made, to be written once the store may be: nothing of it is done twice.
+
+    Raises
+    ------
+    StudyError
+        If the potential is not taken or holds no stable crystal, or a label in a training file cannot be used: the
+        message is the kernel's, with file, frame and key.
+    """
+    recipes = prepared.recipes
+    material: dict[str, Any] = {}
+    made: list[tuple[Recipe, dict[str, Any]]] = []
+    with Gang(GangOptions(ranks=1)) as gang:
+        if not prepared.artefacts.has(recipes.material):
+            material = _tried(prepared, gang, recipes.material, {}, "reference", POTENTIAL_LIMIT_S)
+            made.append((recipes.material, material))
+        if recipes.files_set is not None and not prepared.artefacts.has(recipes.files_set):
+            # the material may not be written yet
+            instead = {"material": plain_values(material)} if material else {}
+            read = _tried(prepared, gang, recipes.files_set, instead, "training.files", FILES_LIMIT_S)
+            made.append((recipes.files_set, read))
+    return made
+
+
+def _tried(
+    prepared: Prepared, gang: Gang, recipe: Recipe, instead: dict[str, Any], field: str, limit_s: float
+) -> dict[str, Any]:
+    """Run a recipe's kernel, or refuse the study for the field that it tries."""
+    arguments = resolved({**recipe.inputs, **instead}, prepared.artefacts, prepared.files)
+    try:
+        return dict(gang.call(recipe.function, timeout_s=limit_s, **arguments))
+    except KernelError as error:
+        raise prepared.study.refusal(f"{field}: {error.reason}") from error
+    except GangError as error:
+        raise prepared.study.refusal(f"{field} cannot be tried: {error}") from error

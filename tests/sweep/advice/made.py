@@ -1,0 +1,61 @@
+"""Stores made from known laws, shared by the tests of advice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sweep.variables import Status
+
+LABELS: dict[str, Any] = {
+    "dislocation": ["screw", "edge"],
+    "simulation_radius": [40.0],
+    "degree": [6, 8, 10],
+    "domain_radius": [6.0, 8.0],
+    "n_train": [4, 16],
+    "replica": [0, 1, 2, 3, 4],
+    "weight_energy": [0.0, 1.0],
+    "weight_forces": [0.0, 1.0],
+    "weight_virial": [0.0, 1.0, 10.0],
+}
+
+
+def store(
+    law: Callable[[xr.Dataset], xr.DataArray], *, scatter: float = 0.05, seed: int = 0, **labels: Any
+) -> xr.Dataset:
+    """A store of relaxed points whose errors follow a law, but for normal scatter of their logarithms.
+
+    A label of None leaves its dimension out; others stand after those of LABELS.
+    """
+    labels = {name: values for name, values in {**LABELS, **labels}.items() if values is not None}
+    dims = tuple(labels)
+    shape = tuple(len(values) for values in labels.values())
+    ds = xr.Dataset({"status": (dims, np.full(shape, Status.relaxed, dtype=np.uint8))}, labels)
+    noise = np.exp(scatter * np.random.default_rng(seed).normal(size=shape))
+    over = {"labelled_atoms": ds.n_train * (54 + 3 * ds.domain_radius**2), "basis_size": ds.degree**2}
+    over["geometry_error"] = law(ds) * xr.DataArray(noise, dims=dims)
+    for name, values in over.items():
+        ds[name] = values.broadcast_like(ds["status"]).transpose(*dims)
+    ds["geometry_error"].attrs = {"units": "angstrom", "long_name": "geometry error"}
+    if {"weight_energy", "weight_forces", "weight_virial"} <= set(dims):
+        nothing = (ds.weight_energy == 0) & (ds.weight_forces == 0) & (ds.weight_virial == 0)
+        ds["status"] = ds["status"].where(~nothing, Status.excluded).astype(np.uint8)
+        ds["geometry_error"] = ds["geometry_error"].where(~nothing)
+    return ds
+
+
+def falling(ds: xr.Dataset) -> xr.DataArray:
+    """0.6 Å / degree · (4 / n_train)^½, whatever the rest."""
+    return 0.6 / ds.degree * (4 / ds.n_train) ** 0.5
+
+
+def marked(ds: xr.Dataset, status: Status, **labels: Any) -> xr.Dataset:
+    """The store with the points at some labels marked, and without a value there."""
+    here = ds["status"] != Status.excluded
+    for name, label in labels.items():
+        here = here & (ds[name] == label)
+    marks = ds["status"].where(~here, status).astype(np.uint8)
+    return ds.assign(status=marks, geometry_error=ds["geometry_error"].where(~here, np.nan))
