@@ -133,7 +133,8 @@ def _check_zero(energies: Floats, energy_per_atom: float) -> None:
 def _frames(path: str) -> Iterator[tuple[int, Atoms]]:
     number = -1
     try:
-        for number, atoms in enumerate(iread(path, index=":", format="extxyz")):
+        # a name may hold an @, which ASE takes for the beginning of an index
+        for number, atoms in enumerate(iread(path, index=":", format="extxyz", do_not_split_by_at_sign=True)):
             yield number, atoms
     except Exception as error:
         # whatever the parser stumbled over: the user is to know where
@@ -159,6 +160,11 @@ class _Frame:
         positions, cell = np.asarray(atoms.positions, dtype=float), np.asarray(atoms.cell.array, dtype=float)
         if not (np.isfinite(positions).all() and np.isfinite(cell).all()):
             raise self._error("a position or the cell is not finite")
+        if not len(atoms):
+            raise self._error("it holds no atom")
+        cells = _periodic(positions, cell, np.asarray(atoms.pbc))
+        if not abs(float(np.linalg.det(cells))) > 0.0:
+            raise self._error(f"it is periodic, and its cell {cell.tolist()} has no volume; give its Lattice")
         seen = {"energy": np.array(np.nan), "forces": np.full((len(atoms), 3), np.nan)}
         seen |= {
             name: self._label(name, shape)
@@ -168,7 +174,7 @@ class _Frame:
         virial = self._virial() if "virial" in observations else np.full((3, 3), np.nan)
         return {
             "positions": positions,
-            "cells": _periodic(positions, cell, np.asarray(atoms.pbc)),
+            "cells": cells,
             "energy": float(seen["energy"]),
             "forces": seen["forces"],
             "virials": np.array([virial[pair] for pair in VOIGT]),

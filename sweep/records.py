@@ -27,8 +27,8 @@ class Record:
     """One finished piece of work.
 
     A record without a weighting index speaks of every weighting of its block: each of its values is a
-    number for the whole block, or has one leading entry a weighting, in C order over (energy, forces,
-    virial). A record with an index speaks of that one point.
+    number for the whole block, or has one leading entry a weighting, in the order of `sweep.grid.Grid.weightings`.
+    A record with an index speaks of that one point.
 
     Parameters
     ----------

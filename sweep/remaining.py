@@ -74,10 +74,12 @@ class Remaining:
     def __call__(self, block: Block) -> BlockWork:
         """Say what is left of a block."""
         status, source = (array[self._fits] for array in self._of(block))
-        pending = bool((status == Status.pending).all())
+        # a block's record may be lost where those of its points are not: a damaged journal, a store moved away
+        pending = bool((status == Status.pending).any())
         lost = bool(((status == Status.failed) & (source == StatusSource.block)).all())
         if pending or (lost and self._retry_failed):
-            return BlockWork(block, recorded=False, weightings=self._where(np.ones_like(status, dtype=bool)))
+            open_points = lost | np.isin(status, [Status.pending, Status.estimated])
+            return BlockWork(block, recorded=False, weightings=self._where(open_points))
         unfinished = status == Status.estimated
         if self._retry_failed:
             unfinished |= (status == Status.failed) & (source == StatusSource.point)

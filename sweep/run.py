@@ -78,7 +78,9 @@ def forecast(study: Path, *, store: Path | None, artefacts: Path | None) -> tupl
     try:
         prepared = prepare(study, store, artefacts)
         _check_unchanged(prepared, accept_versions=True)
-        earlier = Identity.of_run(prepared.folders.run)
+        made = prepared.folders.store
+        # the store's own, where there is one: a run's is written before its store grows
+        earlier = Identity.of_store(made) if made.exists() else Identity.of_run(prepared.folders.run)
         added = {} if earlier is None else prepared.identity.added_to(earlier)
         return prepared.plan(prepared.remaining(), verify=False), added
     except _REFUSALS as error:

@@ -13,6 +13,8 @@ import sweep
 from sweep.variables import VARIABLES, Status
 from tests.small_study import SMALLER, SWEEP, UNEQUAL, recorded, run
 
+# weights in no order, which growing must not change
+SMALLER = SMALLER.replace("weight_virial: [0.0, 1.0]", "weight_virial: [1.0, 0.0]")
 LONGER = SMALLER.replace("n_train: [4]", "n_train: [2, 4]").replace("replica: 1", "replica: 2")
 
 
@@ -30,8 +32,14 @@ def test_longer_axes_cost_only_what_is_new(tmp_path: Path) -> None:
     assert "new: n_train 2; replica 1" in planned
     status, output, errors = run(study)
     assert status == 0, output + errors
+    again, output, errors = run(study)
+    assert again == 0, output + errors
     assert set(recorded(store).values()) == {1}
     assert first.keys() < recorded(store).keys()
+    # the fit of a point that was there is found although the smaller size is now its prefix
+    exported = [*SWEEP, "export", store.name, "--at", "n_train=4,replica=0,weight_virial=1", "-o", "old.yace"]
+    subprocess.run(exported, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "old.yace").stat().st_size > 0
     other = tmp_path / "other"
     other.mkdir()
     (other / study.name).write_text(LONGER)
@@ -52,7 +60,7 @@ def test_longer_axes_cost_only_what_is_new(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("weight_virial: [0.0, 1.0]", "weight_virial: [0.0, 1.0, 10.0]", "stay as they are"),
+        ("weight_virial: [1.0, 0.0]", "weight_virial: [1.0, 0.0, 10.0]", "stay as they are"),
         ("n_train: [4]", "n_train: [8]", "new values may be added, none left out"),
         ("simulation_radius: [12.0]", "simulation_radius: [12.0, 9.0]", None),
         ("[12.0]", "[12.0, 12.5]", "largest.simulation_radius was 12.0, is now 12.5"),

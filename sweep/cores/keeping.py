@@ -72,11 +72,11 @@ def keep_core(
             raise ExportError(f"{_named(labels)} is {status.name}: only a relaxed point has a core to keep")
     run = store.with_name(store.name + ".run")
     folder = ArtefactFolder(run / "artefacts" if artefacts is None else artefacts)
-    recipes = stored_recipes(store)
     with driver_lock(run):
         cores = [
-            (labels, _relaxed(recipes.relaxation(_block(labels)), recipes.grid, labels, folder))
+            (labels, _relaxed(found.relaxation(_block(labels)), found.grid, labels, folder))
             for labels in points
+            for found in [stored_recipes(store, _block(labels), folder)]
         ]
         return [
             write_potential_core(

@@ -69,11 +69,11 @@ def export_potential(
     status = Status(int(dataset["status"].sel(labels)))
     if status in (Status.pending, Status.failed, Status.excluded):
         raise ExportError(f"{_named(labels)} is {status.name}: {_NO_FIT[status]}")
-    recipes = stored_recipes(store)
-    fit = recipes.fit(_block(labels))
     folder = ArtefactFolder(
         store.with_name(store.name + ".run") / "artefacts" if artefacts is None else artefacts
     )
+    recipes = stored_recipes(store, _block(labels), folder)
+    fit = recipes.fit(_block(labels))
     _check_there(folder, (recipes.material, fit), labels, store)
     arguments = {name: fit.inputs[name] for name in ("basis", "material")}
     contents = _written(arguments | {"fit": fit, "weighting": _place(recipes.grid, labels)}, folder, path)

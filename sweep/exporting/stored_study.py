@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sweep.artefacts import ArtefactFolder
 from sweep.exporting.errors import ExportError
-from sweep.grid import grid_of
+from sweep.grid import Block, GridError, grid_of
 from sweep.recipes import Recipes
 from sweep.store import open_store, stored_fingerprint
+from sweep.store.growth import EARLIER_STUDIES
 from sweep.study import StudyError, read_study
 from sweep.study.resolved import (
     PotentialFile,
@@ -21,8 +24,16 @@ from sweep.study.resolved import (
 from sweep.study.training_files import ResolvedTrainingFiles, TrainingFile
 
 
-def stored_recipes(store: Path) -> Recipes:
+def stored_recipes(store: Path, block: Block | None = None, folder: ArtefactFolder | None = None) -> Recipes:
     """Give the recipes of the study that a store was made for, whether its files are still there or not.
+
+    Parameters
+    ----------
+    store
+        The store.
+    block, folder
+        Of a store that has grown: a block, and where its fit is looked for, among those of the study now and of
+        every earlier state of it. A size put before others changes the prefixes that fits are made of.
 
     Raises
     ------
@@ -33,7 +44,9 @@ def stored_recipes(store: Path) -> Recipes:
     """
     fingerprint = stored_fingerprint(store)
     try:
-        study = read_study(str(open_store(store).attrs.get("study")), str(store))
+        attributes = open_store(store).attrs
+        texts = [str(attributes.get("study")), *json.loads(str(attributes.get(EARLIER_STUDIES, "[]")))]
+        studies = [read_study(text, str(store)) for text in texts]
         reference = stored_reference(fingerprint["potential"])
         training_files = stored_training_files(fingerprint.get("training_files", {}))
     except (StudyError, KeyError, TypeError) as error:
@@ -42,7 +55,18 @@ def stored_recipes(store: Path) -> Recipes:
             f"{store} does not say in a form that this version knows what it was made from ({first_line}); "
             "use the version that made it"
         ) from error
-    return Recipes(study, grid_of(study), reference, training_files)
+    found = [Recipes(study, grid_of(study), reference, training_files) for study in studies]
+    if block is None or folder is None:
+        return found[0]
+    return next((each for each in found if _has(each, block) and folder.has(each.fit(block))), found[0])
+
+
+def _has(recipes: Recipes, block: Block) -> bool:
+    try:
+        recipes.grid.index(block)
+    except GridError:
+        return False
+    return True
 
 
 def stored_reference(potential: Mapping[str, Any]) -> ResolvedReference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from sweep.store.template import consolidate
 
 #: Root attribute of a store whose labels stand in the order in which they came, not in that of a study.
 GROWN = "grown"
+#: Root attribute: the study's texts before its axes grew, as JSON, the newest first; their fits have other recipes.
+EARLIER_STUDIES = "earlier_studies"
 
 
 def grow_store(path: str | os.PathLike[str], grid: Grid, study: str) -> dict[str, tuple[Any, ...]]:
@@ -57,6 +60,12 @@ def grow_store(path: str | os.PathLike[str], grid: Grid, study: str) -> dict[str
     new = {name: added for name in grid.dims if (added := _added(stored[name], grid.axis(name).values))}
     if fixed := [name for name in new if name not in BLOCK_DIMENSIONS]:
         raise StoreError(f"{path} has {fixed[0]} {stored[fixed[0]]}: weights of a store cannot be added to")
+    for name in grid.dims:
+        wanted = list(grid.axis(name).values)
+        if name not in BLOCK_DIMENSIONS and stored[name] != wanted:
+            raise StoreError(
+                f"{path} has {name} {stored[name]}, the study {wanted}: weights of a store keep their order"
+            )
     if not new:
         return {}
     # what consolidated metadata says may be older than the arrays, where growth was cut short
@@ -71,7 +80,10 @@ def grow_store(path: str | os.PathLike[str], grid: Grid, study: str) -> dict[str
         coordinate.resize((lengths[name],))
         coordinate[len(stored[name]) :] = np.asarray(added, dtype=coordinate.dtype)
     sync_tree(Path(path))
-    root.attrs.update({GROWN: True, "study": study})
+    earlier = json.loads(str(root.attrs.get(EARLIER_STUDIES, "[]")))
+    if (before := root.attrs["study"]) not in (study, *earlier[:1]):
+        earlier = [before, *earlier]
+    root.attrs.update({GROWN: 1, "study": study, EARLIER_STUDIES: json.dumps(earlier)})
     consolidate(Path(path))
     sync_tree(Path(path))
     return new

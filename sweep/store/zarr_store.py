@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sweep.grid import BLOCK_DIMENSIONS
 from sweep.records import Record
 from sweep.store.errors import StoreError, UnstorableRecordError
 from sweep.store.growth import GROWN
@@ -50,7 +51,9 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     dataset: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=True)
     if not grown:
         return dataset
-    return dataset.sortby([name for name in dataset["status"].dims if dataset[name].dtype.kind in "if"])
+    # weights never grow: records name a weighting by its place on these axes
+    grows = [name for name in dataset["status"].dims if name in BLOCK_DIMENSIONS]
+    return dataset.sortby([name for name in grows if dataset[name].dtype.kind in "if"])
 
 
 def read_status(path: str | os.PathLike[str]) -> np.ndarray:

@@ -129,7 +129,7 @@ class Training(Section):
         default=("energy", "forces", "virial"), description="a list of some of energy, forces, virial"
     )
     files: Labels[FilePattern] | None = Field(
-        default=None, description='a list of file names or patterns, such as ["*.xyz"]'
+        default=None, description='a list of file names or patterns, such as ["data/*.xyz"]'
     )
     keys: LabelKeys = LabelKeys()
     energy_per_atom: float | None = Field(default=None, description="a number (eV)")

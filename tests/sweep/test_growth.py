@@ -13,11 +13,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sweep.store.growth
+from sweep.exporting.tables import export_netcdf
 from sweep.grid import Block, Cylinder, Grid
-from sweep.store import StoreError, grow_store, open_store, read_on_grid, write_records, write_truncations
+from sweep.identity import Identity
+from sweep.store import (
+    StoreError,
+    create_store,
+    grow_store,
+    open_store,
+    read_on_grid,
+    write_records,
+    write_truncations,
+)
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status
-from tests.sweep.small_store import BLOCK, GRID, VALUES, at, block_record, grid_with, new_store, point_record
+from tests.sweep.small_store import (
+    ATTRIBUTES,
+    BLOCK,
+    EDGES,
+    GRID,
+    VALUES,
+    at,
+    block_record,
+    grid_with,
+    new_store,
+    point_record,
+)
 
 TEXT = "study: grown\n"
 LONGER: dict[str, tuple[Any, ...]] = {
@@ -74,6 +95,29 @@ def test_new_points_are_written_beside_the_old(store: Path) -> None:
     np.testing.assert_array_equal(found["rmse_forces"].T, block_record(NEW, seed=7).values["rmse_forces"])
     assert int(found["status"][2]) == Status.relaxed
     assert float(found["truncation_geometry_error"]) == 0.5
+
+
+def test_weights_keep_their_order_whatever_it_is(tmp_path: Path) -> None:
+    """Records name a weighting by its place: sorting these axes would give points each other's results."""
+    weights = (10.0, 0.0, 1.0)
+    path, grid = tmp_path / "unordered.zarr", grid_with(weight_virial=weights)
+    create_store(path, grid, EDGES, ATTRIBUTES)
+    write_records(path, [block_record()])
+    before = open_store(path).load()
+    longer = grid_with(weight_virial=weights, **LONGER)
+    grow_store(path, longer, TEXT)
+    same_where_it_was(before, path)
+    assert tuple(open_store(path)["weight_virial"].values) == weights
+    assert tuple(Identity.of_store(path).axes["weight_virial"]) == weights
+    with pytest.raises(StoreError, match="weights of a store keep their order"):
+        grow_store(path, grid_with(weight_virial=sorted(weights), **LONGER), TEXT)
+
+
+def test_a_grown_store_is_written_as_netcdf(store: Path, tmp_path: Path) -> None:
+    grow_store(store, grid_with(**LONGER), TEXT)
+    export_netcdf(open_store(store), tmp_path / "grown.nc")
+    with xr.open_dataset(tmp_path / "grown.nc") as found:
+        assert found["n_train"].values.tolist() == [2, 4, 16]
 
 
 def test_growing_again_changes_nothing(store: Path) -> None:
