@@ -5,6 +5,8 @@
 Periodic tungsten cells of 16 atoms with random labels: what they are does not matter here.
 """
 
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 import argparse
@@ -17,6 +19,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# before numpy: BLAS's threads are no rank's own, and two ranks' would wait for each other
+for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
 
 import measuring
 import numpy as np
