@@ -327,7 +327,11 @@ class Recipes:
         most = max(1, ESTIMATES_CHECKED // self.grid.n_blocks)
         if self.relaxing or len(weightings) <= most:
             return None
-        return sorted(np.argsort(draws(self.study.seed, block, weightings))[:most].tolist())
+        # what is no fit has no estimate: last of all
+        order = np.where(
+            [each.excluded for each in weightings], np.inf, draws(self.study.seed, block, weightings)
+        )
+        return sorted(np.argsort(order)[:most].tolist())
 
     def relaxation(self, block: Block) -> Recipe:
         """Relaxing the points of a block; the weighting is added for each."""

@@ -19,6 +19,7 @@ from sweep.clusters import Resources, ResourcesError, local_workers
 from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
 from sweep.engine import Engine, WorkersLostError
 from sweep.fixed_choices import RADIAL_EDGES
+from sweep.grid import GridError
 from sweep.identity import Identity, StudyChangedError
 from sweep.journal import Journal, JournalError
 from sweep.lock import StoreLockedError, driver_lock
@@ -52,6 +53,7 @@ KERNEL_LIMIT_S = 3600.0
 _REFUSALS = (
     StudyError,
     StudyChangedError,
+    GridError,
     StoreError,
     StoreLockedError,
     ResourcesError,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from ace_jax import ACECalculator
 from ase.build import bulk
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from sweep.exporting.errors import ExportError
 from sweep.exporting.potential import export_potential
 from sweep.grid import Weighting
 from sweep.prepared import Prepared, prepare
+from sweep.store import stored_fingerprint
 
 AT = "domain_radius=7,n_train=4,weight_energy=1,weight_forces=1,weight_virial=1"
 WEIGHTING = Weighting(1.0, 1.0, 1.0)
@@ -117,3 +120,16 @@ def test_what_the_kernel_refuses_is_said_with_its_reason(finished: Path, tmp_pat
     with pytest.raises(ExportError, match=r"potentials are not written as '\.pt'; choose from \.npz, \.yace"):
         export_potential(finished / "small-iron.zarr", tmp_path / "iron.pt", labels_in([AT]))
     assert (tmp_path / "iron.pt").read_text() == "earlier"
+
+
+def test_a_fit_of_other_kernels_is_not_the_stores(finished: Path, tmp_path: Path) -> None:
+    """In a shared folder the fit of a newer version may stand: the store's numbers are not of it."""
+    store = tmp_path / "older.zarr"
+    shutil.copytree(finished / "small-iron.zarr", store)
+    fingerprint = stored_fingerprint(store)
+    fingerprint["kernels"]["kernels.fitting:fit_block"] += 1
+    zarr.open_group(store, mode="r+").attrs["fingerprint"] = json.dumps(fingerprint)
+    artefacts = finished / "small-iron.zarr.run" / "artefacts"
+    with pytest.raises(ExportError, match=r"other kernels: kernels\.fitting:fit_block was"):
+        export_potential(store, tmp_path / "model.npz", labels_in([AT]), artefacts=artefacts)
+    assert not (tmp_path / "model.npz").exists()

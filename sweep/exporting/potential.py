@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sweep.fingerprint import differences
 from sweep.gang import Gang, GangError, GangOptions, KernelError
 from sweep.grid import AxisValue, Block, Grid
 from sweep.kernel_versions import KERNEL_VERSIONS
+from sweep.recipes import needs
 from sweep.store import open_store, stored_fingerprint
 from sweep.variables import Status
 from sweep.worker import resolved
@@ -108,16 +109,27 @@ def _place(grid: Grid, labels: Mapping[str, AxisValue]) -> int:
 def _check_there(
     folder: ArtefactFolder, recipes: tuple[Recipe, ...], labels: Mapping[str, AxisValue], store: Path
 ) -> None:
-    """Refuse where an artefact is gone, and say how it comes back."""
-    if all(folder.has(recipe) for recipe in recipes):
+    """Refuse where an artefact is gone or is not the one that the store's numbers are of, and say how it comes back."""
+    made_with = stored_fingerprint(store).get("kernels", {})
+    # in a shared folder the fit of a newer version may stand, of which this store says nothing
+    same = all(made_with.get(each, version) == version for each, version in _behind(recipes).items())
+    if same and all(folder.has(recipe) for recipe in recipes):
         return
-    changed = differences(stored_fingerprint(store).get("kernels", {}), KERNEL_VERSIONS)
+    changed = differences(made_with, KERNEL_VERSIONS)
     why = f" (this version of Farfield has other kernels: {'; '.join(changed)})" if changed else ""
     raise ExportError(
         f"the fit of {_named(labels)} is not in {folder.path}{why}. Name the folder that the run used with "
         "--artefacts; if it is gone, make the fits again by running the study into another store: "
         f"sweep run STUDY --store NEW.zarr --artefacts {folder.path}"
     )
+
+
+def _behind(recipes: Iterable[Recipe]) -> dict[str, int]:
+    """Give every kernel that recipes and what they draw on name, with its version."""
+    found: dict[str, int] = {}
+    for recipe in recipes:
+        found |= {recipe.function: recipe.version} | _behind(needs(recipe))
+    return found
 
 
 def _written(inputs: Mapping[str, Any], folder: ArtefactFolder, path: Path) -> bytes:
