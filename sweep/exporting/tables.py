@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import dask
 import xarray as xr
 
 from sweep.exporting.errors import ExportError
@@ -101,7 +102,9 @@ def export_netcdf(dataset: xr.Dataset, path: str | os.PathLike[str]) -> int:
     first = next(slabs(axes, MOST_POINTS))
     # as Dask arrays, slab by slab, or every variable that was written would stay in memory
     plain = dataset.chunk({name: region.stop for name, region in first.items()}).drop_encoding()
-    with whole_file(Path(path)) as temporary, warnings.catch_warnings():
+    # in this thread alone: after an error another one would open the file anew, when it is cleared away already
+    alone = dask.config.set(scheduler="synchronous")
+    with alone, whole_file(Path(path)) as temporary, warnings.catch_warnings():
         # of arrays in memory xarray names the byte order, which is the machine's own
         warnings.filterwarnings("ignore", "endian-ness of dtype", UserWarning)
         try:
