@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from sweep.advice.advice import advise
 from sweep.advice.errors import AdviceError
 from sweep.advice.labels import labels_in, part_of
 from sweep.advice.table import advice_json, advice_lines, advice_tables
+from sweep.printing import print_found
 from sweep.store import StoreError, open_store
 
 DONE, REFUSED = 0, 2
@@ -49,16 +48,5 @@ def show_advice(
     except (AdviceError, StoreError, OSError) as refusal:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"sweep: {refusal}", markup=False)
         return REFUSED
-    console = Console(highlight=False)
-    try:
-        if as_json:
-            sys.stdout.write(advice_json(advice) + "\n")
-        elif console.is_terminal:
-            console.print(advice_tables(advice))
-        else:
-            sys.stdout.writelines(f"{line}\n" for line in advice_lines(advice))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # whoever reads has seen enough, as `head` does; nothing may be flushed at exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print_found(advice, as_json=as_json, json_of=advice_json, tables_of=advice_tables, lines_of=advice_lines)
     return DONE

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from sweep.hypotheses import examine
 from sweep.hypotheses.table import hypotheses_json, hypotheses_lines, hypotheses_tables
+from sweep.printing import print_found
 from sweep.store import StoreError, open_store
 
 DONE, REFUSED = 0, 2
@@ -42,16 +41,11 @@ def show_hypotheses(store: Path, *, as_json: bool = False) -> int:
     except (RuntimeError, ValueError) as failure:
         errors.print(f"sweep: {store} cannot be read: {failure}", markup=False)
         return REFUSED
-    console = Console(highlight=False)
-    try:
-        if as_json:
-            sys.stdout.write(hypotheses_json(found) + "\n")
-        elif console.is_terminal:
-            console.print(hypotheses_tables(found))
-        else:
-            sys.stdout.writelines(f"{line}\n" for line in hypotheses_lines(found))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # whoever reads has seen enough, as `head` does; nothing may be flushed at exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print_found(
+        found,
+        as_json=as_json,
+        json_of=hypotheses_json,
+        tables_of=hypotheses_tables,
+        lines_of=hypotheses_lines,
+    )
     return DONE

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from sweep.printing import print_found
 from sweep.rates.errors import RateError
 from sweep.rates.of_store import rate_of
 from sweep.rates.table import rates_json, rates_lines, rates_table
@@ -55,18 +54,7 @@ def show_rates(
     except (RateError, StoreError, OSError) as refusal:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"sweep: {refusal}", markup=False)
         return REFUSED
-    console = Console(highlight=False)
-    try:
-        if as_json:
-            sys.stdout.write(rates_json(fit) + "\n")
-        elif console.is_terminal:
-            console.print(rates_table(fit))
-        else:
-            sys.stdout.writelines(f"{line}\n" for line in rates_lines(fit))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # whoever reads has seen enough, as `head` does; nothing may be flushed at exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print_found(fit, as_json=as_json, json_of=rates_json, tables_of=rates_table, lines_of=rates_lines)
     return DONE
 
 
