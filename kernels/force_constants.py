@@ -122,15 +122,34 @@ def force_constant_rows(
         yield np.concatenate(
             [
                 np.column_stack([np.zeros(3 * len(felt)), rows, labels[:, :, axis].ravel()])
-                for axis, rows in enumerate(_derivatives(basis, positions, changed, felt, int(atom)))
+                for axis, rows in enumerate(bent_rows(basis, positions, changed, felt, int(atom)))
             ]
         )
 
 
-def _derivatives(
+def bent_rows(
     basis: LinearBasis, positions: Floats, changed: Environments, felt: Integers, atom: int
 ) -> Iterator[Floats]:
-    """Differences of the force rows of some atoms as another moves along each axis, with the sign of the Hessian."""
+    """Difference the force rows of some atoms as another moves along each axis, with the sign of the Hessian.
+
+    Parameters
+    ----------
+    basis : LinearBasis
+        L functions.
+    positions : (n, 3)
+        Of all atoms, Å.
+    changed : Environments
+        Of every site whose energy the atom enters, with a reach that stays right while it moves by `STEP`.
+    felt : (m,) int
+        Atoms whose forces are differenced.
+    atom : int
+        The one that moves.
+
+    Yields
+    ------
+    (3 m, L) ndarray
+        −∂Φ/∂r along x, then y, then z, 1/Å².
+    """
     placed = []
     for axis in range(3):
         for step in (STEP, -STEP):

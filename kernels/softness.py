@@ -11,8 +11,8 @@ from scipy.linalg import cholesky, solve_triangular
 
 from kernels.environments import cylinder_environments
 from kernels.factorisation import HessianFactor
+from kernels.force_constants import STEP, bent_rows
 from kernels.linear_basis import LinearBasis
-from kernels.rows import Configuration, design_rows
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -22,8 +22,6 @@ Integers = NDArray[np.int64]
 CORE_RADIUS, MOST_ATOMS = 4.5, 24
 # Distances from the line that differ by less belong to one shell, Å, which is taken whole.
 SAME_SHELL = 0.05
-# Central differences of design rows, Å (`kernels.force_constants`).
-STEP = 1e-4
 # Stiffnesses of some fits exist at a time in about this much memory, bytes.
 WORKING_BYTES = 2**26
 
@@ -137,15 +135,8 @@ def _bent_rows(
         around = cylinder_environments(positions, period, reach, np.array([atom]))
         sites = np.union1d(around.index[around.mask], [atom])
         changed = cylinder_environments(positions, period, reach, sites)
-        placed = []
-        for axis in range(3):
-            for step in (STEP, -STEP):
-                there = positions.copy()
-                there[atom, axis] += step
-                placed.append(Configuration(there, changed, core))
-        rows = [each.forces for each in design_rows(basis, placed)]
-        for axis in range(3):
-            found[number, axis] = (rows[2 * axis + 1] - rows[2 * axis]) / (2.0 * STEP)
+        for axis, rows in enumerate(bent_rows(basis, positions, changed, core, int(atom))):
+            found[number, axis] = rows
     return found
 
 
