@@ -1,0 +1,51 @@
+"""Commands that keep more in a store, or take something out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.cli.options import ArtefactPath, StoreFolder
+
+
+def core(
+    store: StoreFolder,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LABEL,...",
+            help="the point [default: of each dislocation the lowest geometry error]",
+        ),
+    ] = None,
+    artefacts: ArtefactPath = None,
+) -> None:
+    """Relax a point's potential once more and keep its core in the store, to be drawn beside the reference's."""
+    from sweep.cores.command import keep
+
+    raise typer.Exit(keep(store, at or (), artefacts))
+
+
+def export(
+    store: StoreFolder,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="the file: .npz or .yace a potential, .csv, .nc or .parquet the points, .xyz cores",
+        ),
+    ],
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LABEL,...", help="of a potential: its point; single labels may be left out"
+        ),
+    ] = None,
+    artefacts: ArtefactPath = None,
+) -> None:
+    """Write what a store holds as a file that other programs read: one point's potential, every point, or the cores."""
+    from sweep.exporting.command import export as export_file
+
+    raise typer.Exit(export_file(store, output, at or (), artefacts))

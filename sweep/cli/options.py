@@ -1,0 +1,28 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StudyFile = Annotated[Path, typer.Argument(help="the study file (YAML)", metavar="STUDY")]
+StoreFolder = Annotated[Path, typer.Argument(help="the store", metavar="STORE")]
+StorePath = Annotated[
+    Path | None, typer.Option("--store", help="the store [default: <study>.zarr in the current folder]")
+]
+ArtefactPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--artefacts", help="folder of artefacts, to share between studies [default: <store>.run/artefacts]"
+    ),
+]
+WorkerCount = Annotated[
+    int | None, typer.Option(help="workers, each with a gang of MPI ranks [default: CPUs / ranks]")
+]
+RankCount = Annotated[int, typer.Option(help="MPI ranks of each worker's gang")]
+Selections = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=LABEL", help="only this label of a dimension")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]

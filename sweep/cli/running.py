@@ -1,0 +1,82 @@
+"""Commands that run studies: plan, run, screen, refine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sweep.cli.options import ArtefactPath, RankCount, StoreFolder, StorePath, StudyFile, WorkerCount
+
+
+def plan(study: StudyFile, store: StorePath = None, artefacts: ArtefactPath = None) -> None:
+    """Say what a run would do: points, blocks, tasks by stage, and what exists already."""
+    from sweep.plan import described
+    from sweep.run import forecast
+
+    console = Console(soft_wrap=True, highlight=False)
+    for line in described(*forecast(study, store=store, artefacts=artefacts)):
+        console.print(line, markup=False)
+
+
+def run(
+    study: StudyFile,
+    store: StorePath = None,
+    workers: WorkerCount = None,
+    ranks: RankCount = 1,
+    artefacts: ArtefactPath = None,
+    accept_versions: Annotated[
+        bool,
+        typer.Option(
+            "--accept-versions", help="go on although packages have changed since the store was made"
+        ),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="try points again that are recorded as failed")
+    ] = False,
+) -> None:
+    """Run a study, or what is left of it: running again is resuming."""
+    from sweep.run import run_study
+
+    status = run_study(
+        study,
+        store=store,
+        workers=workers,
+        ranks=ranks,
+        artefacts=artefacts,
+        accept_versions=accept_versions,
+        retry_failed=retry_failed,
+    )
+    raise typer.Exit(status)
+
+
+def screen(
+    study: StudyFile,
+    store: StorePath = None,
+    workers: Annotated[int | None, typer.Option(help="workers [default: one a CPU]")] = None,
+    artefacts: ArtefactPath = None,
+) -> None:
+    """Fit and estimate every point of a study and relax none: for very large grids. `sweep run` then goes on."""
+    from sweep.run import run_study
+    from sweep.study.sections import Fidelity
+
+    fidelity = Fidelity(relax="none")
+    raise typer.Exit(run_study(study, store=store, workers=workers, artefacts=artefacts, fidelity=fidelity))
+
+
+def refine(
+    store: StoreFolder,
+    points: Annotated[int | None, typer.Option(min=1, help="relax at most so many points")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.0, help="begin nothing after so long")] = None,
+    workers: WorkerCount = None,
+    ranks: RankCount = 1,
+    artefacts: ArtefactPath = None,
+) -> None:
+    """Relax next the points of a store that would change its conclusion most easily, until a budget is spent."""
+    from sweep.refine import refine_store
+
+    status = refine_store(
+        store, points=points, minutes=minutes, workers=workers, ranks=ranks, artefacts=artefacts
+    )
+    raise typer.Exit(status)
