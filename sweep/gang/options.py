@@ -17,8 +17,9 @@ class GangOptions:
     ranks : int
         Number of MPI ranks.
     launcher : tuple of str, optional
-        The command that starts the ranks; the ranks' own command is appended. Default: ``mpiexec -n
-        ranks`` of the running environment, else of PATH.
+        The command that starts the ranks; the ranks' own command is appended. `launchers.launcher_command`
+        makes those of the launchers that have a name. Default: ``mpiexec -n ranks`` of the running
+        environment, else of PATH.
     cpus : tuple of int, optional
         The processor of each rank; None leaves the ranks the processors of this process.
     preload : tuple of str

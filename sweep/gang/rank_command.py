@@ -11,6 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from sweep.gang.errors import LaunchError
+from sweep.gang.launchers import MPIEXEC, launcher_command
 from sweep.gang.options import GangOptions
 
 RANK_MODULE = "kernels.rank"
@@ -45,23 +46,20 @@ def check_kernels(options: GangOptions) -> None:
 
 def _launcher(options: GangOptions) -> tuple[str, ...]:
     """Return the launcher's command with its program found."""
-    if options.launcher is not None:
-        if not options.launcher:
-            return ()
-        program, *arguments = options.launcher
-        found = shutil.which(program)
-        if found is None:
-            raise LaunchError(
-                f"the launcher {program!r} is not a program on PATH: install it, or name another"
-            )
-        return (found, *arguments)
-    beside = Path(sys.executable).with_name("mpiexec")
-    mpiexec = str(beside) if os.access(beside, os.X_OK) else shutil.which("mpiexec")
-    if mpiexec is None:
+    words = launcher_command(MPIEXEC, options.ranks) if options.launcher is None else options.launcher
+    if not words:
+        return ()
+    program, *arguments = words
+    beside = Path(sys.executable).with_name(MPIEXEC)
+    # the environment's own mpiexec comes before a loaded module's: it fits the environment's MPI library
+    found = str(beside) if program == MPIEXEC and os.access(beside, os.X_OK) else shutil.which(program)
+    if found is None and program == MPIEXEC:
         raise LaunchError(
             f"there is no mpiexec beside {sys.executable} or on PATH: install one (pip install mpich)"
         )
-    return (mpiexec, "-n", str(options.ranks))
+    if found is None:
+        raise LaunchError(f"the launcher {program!r} is not a program on PATH: install it, or name another")
+    return (found, *arguments)
 
 
 def _inherited(options: GangOptions) -> dict[str, str]:
