@@ -15,6 +15,8 @@ from ace_jax.basis.model import BasisSpec, build_basis
 from ace_jax.eval.model import block_dense, prune_columns
 from numpy.typing import NDArray
 
+from kernels.compilation_cache import use_compilation_cache
+
 Floats = NDArray[np.float64]
 
 # Every evaluation has this many sites, the last padded: one compilation serves clusters, cells and cylinders.
@@ -32,18 +34,8 @@ class BasisError(ValueError):
     """An ACE basis that cannot be built, or coefficients that do not belong to it."""
 
 
-def _use_compilation_cache(folder: str) -> None:
-    """Keep compiled programs in a folder, written by rank 0 only: JAX's cache is not written atomically."""
-    from mpi4py import MPI
-
-    jax.config.update("jax_compilation_cache_dir", folder)  # type: ignore[no-untyped-call]
-    writes = MPI.COMM_WORLD.rank == 0
-    least = 0.5 if writes else 1e9
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", least)  # type: ignore[no-untyped-call]
-
-
 if _folder := os.environ.get("FARFIELD_JAX_CACHE"):
-    _use_compilation_cache(_folder)
+    use_compilation_cache(_folder)
 
 
 def _species(mask: Any) -> Any:
