@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,12 +18,11 @@ from pathlib import Path
 from sweep.gang.connections import Listener
 from sweep.gang.errors import LaunchError
 from sweep.gang.options import GangOptions
+from sweep.gang.private_folder import PrivateFolder
 from sweep.gang.rank_command import RANK_MODULE, check_kernels, command, environment
 from sweep.gang.spawn import spawn
 
 KEY_VARIABLE = "FARFIELD_GANG_KEY"
-SOCKET_PATH_LENGTH = 100
-"""Bytes that are safe for the path of a Unix socket, of which the kernel allows 107."""
 LAUNCHER_PATIENCE_S = 1.0
 """How long a launcher that was asked to end may take before it is killed."""
 LOG_LINES, LOG_BYTES = 40, 8192
@@ -63,15 +60,15 @@ class Launch:
         key = secrets.token_bytes(32)
         try:
             with contextlib.ExitStack() as undo:
-                self._folder = _private_folder()
-                undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
-                self._address = str(self._folder / "socket")
+                self._folder = PrivateFolder()
+                undo.callback(self._folder.remove)
+                self._address = str(self._folder.path / "socket")
                 self.listener = Listener(self._address, key, backlog=options.ranks)
                 undo.callback(self.listener.close)
                 self._private_log = options.log is None
-                self._log = options.log or self._folder / "log"
+                self._log = options.log or self._folder.path / "log"
                 self._log.parent.mkdir(parents=True, exist_ok=True)
-                variables = environment(options) | {KEY_VARIABLE: key.hex(), "TMPDIR": str(self._folder)}
+                variables = environment(options) | {KEY_VARIABLE: key.hex(), "TMPDIR": str(self._folder.path)}
                 with self._log.open("ab") as output:
                     self.mark_log()
                     self.process = spawn((*ranks_command, self._address), variables, output)
@@ -140,7 +137,7 @@ class Launch:
         end = time.monotonic() + LAUNCHER_PATIENCE_S
         while self._signal_ranks(signal.SIGKILL) and time.monotonic() < end:
             time.sleep(0.01)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
     def _signal_ranks(self, number: signal.Signals) -> int:
         """Send a signal to the ranks on this host; return how many there were.
@@ -157,12 +154,3 @@ class Launch:
                     os.kill(int(entry.name), number)
                     signalled += 1
         return signalled
-
-
-def _private_folder() -> Path:
-    """Make a folder that only this user can enter, on a path short enough for a Unix socket."""
-    folder = tempfile.mkdtemp(prefix="farfield-")
-    if len(os.fsencode(folder)) + len("/socket") > SOCKET_PATH_LENGTH:
-        Path(folder).rmdir()
-        folder = tempfile.mkdtemp(prefix="farfield-", dir="/tmp")
-    return Path(folder)
