@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from sweep.grid import Block, Cylinder, Grid
@@ -117,15 +118,16 @@ def truncation_lines(records: Sequence[AnyRecord]) -> Iterator[str]:
 
 def failure_records(grid: Grid, failure: Failure) -> Iterator[AnyRecord]:
     """Write down a failure: of truncation errors, of points, or of a block with all its points."""
-    place, failed = failure.place, Status.failed.name
+    place, failed, why = failure.place, Status.failed.name, asdict(failure.cause)
+    why["worker"] = why["worker"] or DRIVER
     if isinstance(place, Cylinder):
-        yield TruncationRecord(place, failed, message=failure.message, worker=DRIVER)
+        yield TruncationRecord(place, failed, **why)
         return
     if failure.weightings:
         for weighting in failure.weightings:
-            yield Record(place, weighting, failed, {}, message=failure.message, worker=DRIVER)
+            yield Record(place, weighting, failed, **why)
         return
     statuses = tuple(
         Status.excluded.name if weighting.excluded else failed for weighting in grid.weightings()
     )
-    yield Record(place, None, statuses, {}, message=failure.message, worker=DRIVER)
+    yield Record(place, None, statuses, **why)

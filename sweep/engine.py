@@ -12,6 +12,7 @@ from typing import Any
 from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 
+from sweep.causes import Cause
 from sweep.gang import GangError
 from sweep.grid import Block, Cylinder
 from sweep.plan import Plan
@@ -20,7 +21,7 @@ from sweep.worker import estimate_block, make_artefact, relax_points, truncation
 
 # Tasks a worker has at hand: one to work on and one to go on with at once.
 WINDOW_PER_WORKER = 2
-# A task that failed is tried once more, on a fresh gang where the failure ended it.
+# A task that failed is tried once more, on a gang that has served nothing else.
 ATTEMPTS = 2
 # How long the driver waits for news before it looks at the clock, s.
 LOOK_S = 0.25
@@ -78,7 +79,7 @@ class Engine:
         self.idle = idle
         self.stopping = stopping
         self._running: dict[str, tuple[Future, Task, float]] = {}
-        self._attempts: Counter[str] = Counter()
+        self._attempts: Counter[tuple[str, tuple[int, ...]]] = Counter()
         self._suspects: deque[Task] = deque()
         self._alone = False
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -133,9 +134,10 @@ class Engine:
 
     def _submit(self, task: Task) -> None:
         function, arguments = _work_of(task)
+        attempt = self._attempts[_blamed(task)] + 1
         # A number of its own: Dask would otherwise answer with the failure it remembers of the first attempt.
         key = f"{task.stage}-{task.number}"
-        future = self.client.submit(function, *arguments, key=key, pure=False, retries=0)
+        future = self.client.submit(function, *arguments, attempt, key=key, pure=False, retries=0)
         self._running[key] = (future, task, time.monotonic())
         future.add_done_callback(lambda ended: self._ended.put(ended.key))
 
@@ -176,18 +178,17 @@ class Engine:
             # Dask blames every task that a dead worker had at hand: alone, a task can only have itself to blame
             self._suspects.append(again)
             return
-        self._attempts[task.name] += 1
-        if self._attempts[task.name] < ATTEMPTS:
+        self._attempts[_blamed(again)] += 1
+        if self._attempts[_blamed(again)] < ATTEMPTS:
             self._suspects.append(again) if self._alone else self._submit_unless_stopping(again)
             return
-        message = str(error) or type(error).__name__
+        cause = Cause.of(error, task.stage, self._attempts.pop(_blamed(again)))
         if len(left) > 1:
-            failure, rest = self.schedule.give_up_first(again, left, message)
-            self._attempts[task.name] = 0
+            failure, rest = self.schedule.give_up_first(again, left, cause)
             self.record_failure(failure)
             self._submit_unless_stopping(rest)
             return
-        for failure in self.schedule.fail(again, message):
+        for failure in self.schedule.fail(again, cause):
             self.record_failure(failure)
 
     def _submit_unless_stopping(self, task: Task) -> None:
@@ -195,6 +196,13 @@ class Engine:
             self._suspects.append(task)
         else:
             self._submit(task)
+
+
+def _blamed(task: Task) -> tuple[str, tuple[int, ...]]:
+    """Name what a task's failure is counted against: of several points the first."""
+    if task.place is None or not task.weightings:
+        return task.name, ()
+    return task.place.key, task.weightings[:1]
 
 
 def _work_of(task: Task) -> tuple[Callable[..., Any], tuple[Any, ...]]:

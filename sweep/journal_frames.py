@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # 2: truncation records stand among those of blocks and points. 3: records hold their arrays as bytes.
-FORMAT_VERSION = 3
+# 4: records of failures say stage, attempts, log and time.
+FORMAT_VERSION = 4
 
 _MAGIC = b"FARFJRNL"
 _HEADER = struct.Struct("<8sI")

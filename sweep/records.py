@@ -47,6 +47,8 @@ class Record:
         Who did the work.
     wall_time_s
         How long it took (s); NaN where unknown.
+    stage, attempts, log_tail, when
+        Of a failure: as `sweep.causes.Cause`.
 
     Raises
     ------
@@ -70,6 +72,10 @@ class Record:
     message: str = ""
     worker: str = ""
     wall_time_s: float = math.nan
+    stage: str = ""
+    attempts: int = 1
+    log_tail: str = ""
+    when: str = ""
 
     def __post_init__(self) -> None:
         index = self.weighting_index
@@ -122,6 +128,7 @@ class Record:
             "message": self.message,
             "worker": self.worker,
             "wall_time_s": self.wall_time_s,
+            **circumstances(self),
         }
         # A lone surrogate (from an undecodable file name in a message) is escaped, not refused.
         text = json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
@@ -150,14 +157,21 @@ class Record:
             raise RecordError(f"not a record: {error}") from error
 
     def with_only(self, names: Collection[str]) -> Record:
-        """Leave out the values of all other names."""
-        return replace(self, values={name: self.values[name] for name in names if name in self.values})
+        """Leave out the values of all other names, and of a message all but its first line."""
+        values = {name: self.values[name] for name in names if name in self.values}
+        return replace(self, values=values, message=self.message.partition("\n")[0], log_tail="")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and self.payload == other.payload
 
     def __hash__(self) -> int:
         return hash((self.block, self.weighting_index))
+
+
+def circumstances(record: Any) -> dict[str, Any]:
+    """Give what a record says of how it failed; nothing of one that did not."""
+    usual = {"stage": "", "attempts": 1, "log_tail": "", "when": ""}
+    return {name: value for name in usual if (value := getattr(record, name)) != usual[name]}
 
 
 def _arrays(shapes: Mapping[str, Sequence[int]], data: bytes) -> dict[str, np.ndarray]:

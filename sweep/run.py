@@ -19,6 +19,7 @@ from sweep.clusters import Resources, ResourcesError, local_workers
 from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
 from sweep.engine import Engine, WorkersLostError
 from sweep.fixed_choices import RADIAL_EDGES
+from sweep.gang import last_lines, log_of
 from sweep.grid import GridError
 from sweep.identity import Identity, StudyChangedError
 from sweep.journal import Journal, JournalError
@@ -264,7 +265,8 @@ def _work(
         client.register_plugin(GangPlugin(workplace))
 
         def record_failure(failure: Failure) -> None:
-            console.print(f"failed: {failure.place.key}: {failure.message.splitlines()[0]}", markup=False)
+            failure = _quoted(failure, folders.logs)
+            console.print(f"failed: {failure.place.key}: {failure.cause.first_line}", markup=False)
             for record in failure_records(prepared.grid, failure):
                 journal.append(record)
 
@@ -282,6 +284,14 @@ def _work(
             return engine.run() or not stopping()
         finally:
             compaction.run()
+
+
+def _quoted(failure: Failure, logs: Path) -> Failure:
+    """Add the last lines of the log of a worker that died before it could quote them."""
+    cause = failure.cause
+    if cause.log_tail or not cause.worker:
+        return failure
+    return replace(failure, cause=replace(cause, log_tail=last_lines(log_of(logs, cause.worker))))
 
 
 @contextmanager

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sweep.artefacts import Recipe
+from sweep.causes import Cause
 from sweep.grid import Block, Cylinder
-from sweep.plan import STAGE_OF, BlockWork, Plan
+from sweep.plan import BlockWork, Plan
 from sweep.recipes import needs
+from sweep.stages import STAGE_OF
 from sweep.variables import Status
 
 # Points travel together until they take about this long, so that Dask's ~10 ms a task do not count, s.
@@ -78,13 +80,13 @@ class Failure:
         The block it was for, or the cylinder whose truncation errors it was.
     weightings
         Points of the block, or none for all of it.
-    message
-        What happened, the first line for people.
+    cause
+        Why.
     """
 
     place: Block | Cylinder
     weightings: tuple[int, ...]
-    message: str
+    cause: Cause
 
 
 @dataclass(frozen=True)
@@ -165,28 +167,28 @@ class Schedule:
             for dependent in self._dependents.pop(task.name, []):
                 self._release(dependent)
 
-    def fail(self, task: Task, message: str) -> list[Failure]:
+    def fail(self, task: Task, cause: Cause) -> list[Failure]:
         """Take note that a task cannot be done, nor anything that needs it; returns what that costs."""
         if task.place is not None:
             self.failed[task.stage] += len(task.weightings) or 1
-            lost = [Failure(task.place, task.weightings, message)]
+            lost = [Failure(task.place, task.weightings, cause)]
             if task.stage == "estimates":
                 self._give_up_points(self._dependents.pop(task.name + "/points", []))
             return lost
         self.failed[task.stage] += 1
-        return list(self._lose(task.name, message))
+        return list(self._lose(task.name, cause))
 
     def retry(self, task: Task, left: tuple[int, ...]) -> Task:
         """Give a task another turn, with the points that it has left; those it finished count as done."""
         self.done[task.stage] += len(task.weightings) - len(left)
         return replace(task, number=next(self._numbers), weightings=left)
 
-    def give_up_first(self, task: Task, left: tuple[int, ...], message: str) -> tuple[Failure, Task]:
+    def give_up_first(self, task: Task, left: tuple[int, ...], cause: Cause) -> tuple[Failure, Task]:
         """Give up the first of the points that a task has left; those behind it have not had their turn."""
         again = self.retry(task, left)
         self.failed[task.stage] += 1
         assert task.place is not None
-        return Failure(task.place, left[:1], message), replace(again, weightings=left[1:])
+        return Failure(task.place, left[:1], cause), replace(again, weightings=left[1:])
 
     def _await(self, dependent: _Dependent, needed: Iterable[Recipe], missing: set[str]) -> None:
         waits_for = {recipe.key for recipe in needed} & missing
@@ -234,7 +236,7 @@ class Schedule:
         task = Task(URGENCY[stage], next(self._numbers), stage, name, recipe, place, weightings)
         heapq.heappush(self._ready, task)
 
-    def _lose(self, name: str, message: str) -> Iterator[Failure]:
+    def _lose(self, name: str, cause: Cause) -> Iterator[Failure]:
         """Everything that waited for an artefact that cannot be made, however indirectly, once each."""
         for dependent in self._dependents.pop(name, []):
             own = _name_of(dependent)
@@ -242,18 +244,18 @@ class Schedule:
                 continue
             if isinstance(dependent, Recipe):
                 self.failed[STAGE_OF[dependent.function]] += 1
-                yield from self._lose(own, message)
+                yield from self._lose(own, cause)
                 continue
             if isinstance(dependent, Cylinder):
                 self.failed["truncation"] += 1
-                yield Failure(dependent, (), message)
+                yield Failure(dependent, (), cause)
                 continue
             self.failed["relaxations"] += len(dependent.weightings)
             if dependent.recorded:
-                yield Failure(dependent.block, dependent.weightings, message)
+                yield Failure(dependent.block, dependent.weightings, cause)
             else:
                 self.failed["estimates"] += 1
-                yield Failure(dependent.block, (), message)
+                yield Failure(dependent.block, (), cause)
 
     def _give_up_points(self, works: Iterable[_Dependent]) -> None:
         for work in works:

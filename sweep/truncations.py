@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sweep.grid import Cylinder, GridError
-from sweep.records import RecordError
+from sweep.records import RecordError, circumstances
 from sweep.variables import Status
 
 #: What the payload of a truncation record begins with, and no other does.
@@ -36,6 +36,8 @@ class TruncationRecord:
         Who did the work.
     wall_time_s
         How long it took (s); NaN where unknown.
+    stage, attempts, log_tail, when
+        Of a failure: as `sweep.causes.Cause`.
 
     Raises
     ------
@@ -55,6 +57,10 @@ class TruncationRecord:
     message: str = ""
     worker: str = ""
     wall_time_s: float = math.nan
+    stage: str = ""
+    attempts: int = 1
+    log_tail: str = ""
+    when: str = ""
 
     def __post_init__(self) -> None:
         names = [status.name for status in ENDS]
@@ -83,6 +89,7 @@ class TruncationRecord:
             "message": self.message,
             "worker": self.worker,
             "wall_time_s": self.wall_time_s,
+            **circumstances(self),
         }
         return json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
 

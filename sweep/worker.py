@@ -13,7 +13,7 @@ import numpy as np
 from distributed import Worker, WorkerPlugin, get_worker
 
 from sweep.artefacts import ArtefactFolder, Recipe
-from sweep.gang import Gang, GangOptions
+from sweep.gang import Gang, GangError, GangOptions, log_of
 from sweep.grid import Block, Cylinder
 from sweep.journal import Journal, JournalReader, RecordIndex
 from sweep.records import Record
@@ -64,7 +64,7 @@ class Workplace:
             ranks=self.ranks,
             cpus=self.cpus.get(name),
             environment={"FARFIELD_JAX_CACHE": str(self.compiled / name)},
-            log=self.logs / f"gang-{name}.log",
+            log=log_of(self.logs, name),
         )
 
 
@@ -91,10 +91,20 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.gang.close()
         self.journal.close()
 
-    def call(self, function: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Run a kernel in the gang, recipes among its inputs given as the paths of their artefacts."""
+    def call(self, function: str, inputs: Mapping[str, Any], attempt: int = 1) -> dict[str, Any]:
+        """Run a kernel in the gang, recipes among its inputs given as the paths of their artefacts.
+
+        A further attempt runs on ranks that have served nothing else: what an earlier call left in them may be why
+        the first one failed.
+        """
         arguments = resolved(inputs, self.folder, self.workplace.files)
-        answer = self.gang.call(function, timeout_s=self.workplace.timeout_s, **arguments)
+        if attempt > 1:
+            self.gang.renew()
+        try:
+            answer = self.gang.call(function, timeout_s=self.workplace.timeout_s, **arguments)
+        except GangError as error:
+            error.worker = self.label
+            raise
         return dict(answer)
 
 
@@ -150,8 +160,8 @@ def _plugin() -> GangPlugin:
     return plugin
 
 
-def make_artefact(recipe: Recipe) -> None:
-    """Make an artefact unless it exists.
+def make_artefact(recipe: Recipe, attempt: int) -> None:
+    """Make an artefact unless it exists; the first attempt is 1.
 
     Raises
     ------
@@ -160,11 +170,11 @@ def make_artefact(recipe: Recipe) -> None:
     """
     here = _plugin()
     if not here.folder.has(recipe):
-        here.folder.write(recipe, here.call(recipe.function, recipe.inputs))
+        here.folder.write(recipe, here.call(recipe.function, recipe.inputs, attempt))
 
 
-def truncation_errors(cylinder: Cylinder, recipe: Recipe) -> None:
-    """Record the truncation errors of a cylinder unless they are recorded.
+def truncation_errors(cylinder: Cylinder, recipe: Recipe, attempt: int) -> None:
+    """Record the truncation errors of a cylinder unless they are recorded; the first attempt is 1.
 
     Raises
     ------
@@ -176,7 +186,7 @@ def truncation_errors(cylinder: Cylinder, recipe: Recipe) -> None:
     known = here.recorded.truncation(cylinder)
     if known is not None and not known.failed:
         return
-    values = here.call(recipe.function, recipe.inputs)
+    values = here.call(recipe.function, recipe.inputs, attempt)
     status, message = str(values.pop("status")), str(values.pop("message"))
     seconds = time.perf_counter() - started
     here.journal.append(
@@ -199,8 +209,8 @@ class Estimated(NamedTuple):
     chosen: frozenset[int] | None
 
 
-def estimate_block(block: Block, recipe: Recipe) -> Estimated:
-    """Record a block's fits and estimates unless they are recorded, and choose what is to be relaxed.
+def estimate_block(block: Block, recipe: Recipe, attempt: int) -> Estimated:
+    """Record a block's fits and estimates unless they are recorded; choose what is relaxed. The first attempt is 1.
 
     Raises
     ------
@@ -211,7 +221,7 @@ def estimate_block(block: Block, recipe: Recipe) -> Estimated:
     here.recorded.refresh()
     record = here.recorded.get(block, None)
     if record is None or record.failed:
-        values = here.call(recipe.function, recipe.inputs)
+        values = here.call(recipe.function, recipe.inputs, attempt)
         statuses = tuple(values.pop("status"))
         seconds = time.perf_counter() - started
         record = Record(block, None, statuses, values, worker=here.label, wall_time_s=seconds)
@@ -223,7 +233,7 @@ def estimate_block(block: Block, recipe: Recipe) -> Estimated:
     return Estimated(record.statuses, frozenset(np.flatnonzero(mask).tolist()))
 
 
-def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe) -> None:
+def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe, attempt: int) -> None:
     """Relax points of one block that are not recorded yet; each is recorded before the next begins.
 
     Parameters
@@ -234,6 +244,8 @@ def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe) -> Non
         Their weightings' indices.
     recipe
         `kernels.points:relax_point` and its inputs but for the weighting.
+    attempt
+        How often the first of them is tried now, from 1.
 
     Raises
     ------
@@ -246,7 +258,8 @@ def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe) -> Non
         known = here.recorded.get(block, weighting)
         if known is not None and not known.failed:
             continue
-        values = here.call(recipe.function, {**recipe.inputs, "weighting": weighting})
+        values = here.call(recipe.function, {**recipe.inputs, "weighting": weighting}, attempt)
+        attempt = 1
         status, message = str(values.pop("status")), str(values.pop("message"))
         seconds = float(values.pop("wall_time"))
         here.journal.append(

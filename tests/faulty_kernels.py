@@ -103,6 +103,14 @@ def chatter(comm, lines):
     return "done"
 
 
+def chatter_and_raise(comm, text):
+    if comm.rank == 0:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    comm.barrier()
+    raise LookupError("broken")
+
+
 def last_words(comm, text):
     os.write(2, text.encode())
     os._exit(3)

@@ -2,6 +2,17 @@
 
 from sweep.gang.errors import GangDied, GangError, GangTimeout, KernelError, LaunchError
 from sweep.gang.gang import Gang
+from sweep.gang.logs import last_lines, log_of
 from sweep.gang.options import GangOptions
 
-__all__ = ["Gang", "GangDied", "GangError", "GangOptions", "GangTimeout", "KernelError", "LaunchError"]
+__all__ = [
+    "Gang",
+    "GangDied",
+    "GangError",
+    "GangOptions",
+    "GangTimeout",
+    "KernelError",
+    "LaunchError",
+    "last_lines",
+    "log_of",
+]

@@ -153,8 +153,7 @@ class Call:
         missing = self._missing()
         return GangTimeout(
             f"{self._function} took longer than {self._timeout_s:g} s: {_named(missing)} of "
-            f"{self._options.ranks} had not answered; the gang was ended, the next call starts a new one"
-            f"{self._launch.log_tail()}",
+            f"{self._options.ranks} had not answered; the gang was ended, the next call starts a new one",
             ranks=missing,
         )
 
@@ -163,8 +162,7 @@ class Call:
         who = f"{_named(gone)} of {self._options.ranks}" if gone else "the launcher"
         status = "" if code is None else f" (exit code {code})"
         return GangDied(
-            f"{who} went away during {self._function}{status}; "
-            f"the next call starts a new gang{self._launch.log_tail()}",
+            f"{who} went away during {self._function}{status}; the next call starts a new gang",
             ranks=gone,
             exit_code=code,
         )

@@ -10,11 +10,34 @@ from collections.abc import Callable, Mapping
 
 
 class GangError(RuntimeError):
-    """A call on a gang did not give an answer."""
+    """A call on a gang did not give an answer.
+
+    Attributes
+    ----------
+    message : str
+        What happened, without the log.
+    log_tail : str
+        The last lines that the ranks printed during the call, where they printed any; `str` adds them.
+    worker : str
+        The Dask worker that owned the gang, where one did.
+    """
+
+    log_tail: str = ""
+    worker: str = ""
+
+    @property
+    def message(self) -> str:
+        """What happened, without the log."""
+        return str(self.args[0]) if self.args else ""
+
+    def __str__(self) -> str:
+        if not self.log_tail:
+            return self.message
+        return f"{self.message}\nThe last lines the ranks printed:\n{self.log_tail}"
 
     def __reduce__(self) -> tuple[Callable[..., GangError], tuple[object, ...]]:
         # Said in full, for Dask replaces how exceptions are pickled: errors of two builtins would not survive that.
-        return _remade, (type(self), str(self), dict(vars(self)))
+        return _remade, (type(self), self.message, dict(vars(self)))
 
 
 def _remade(kind: type[GangError], message: str, attributes: dict[str, object]) -> GangError:

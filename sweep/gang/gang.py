@@ -127,20 +127,30 @@ class Gang:
         with self._lock:
             if self._closed:
                 raise GangError("this gang has been closed: make another")
-            call = Call(self._launch or self._start(), self.options, function, timeout_s)
+            launch = self._launch or self._start()
+            call = Call(launch, self.options, function, timeout_s)
             try:
                 call.send(body)
                 answers = call.answers()
-            except BaseException:
-                self._discard()
+            except BaseException as error:
+                self._discard(error)
                 raise
             failed = failures(answers)
             if not failed:
                 return answers[0]
+            failed_with = kernel_error(function, failed, self.options.ranks)
+            failed_with.log_tail = launch.log_tail()
             self._failures += 1
             if self._failures == FAILURES_A_GENERATION:
                 self._discard()
-            raise kernel_error(function, failed, self.options.ranks)
+            raise failed_with
+
+    def renew(self) -> None:
+        """End the ranks that have served calls, so that the next call starts new ones."""
+        with self._lock:
+            if self._launch is not None:
+                self._launch.stop(self.options.grace_s)
+            self._discard()
 
     def close(self) -> None:
         """End the ranks; a call under way in another thread ends at once, with GangDied.
@@ -170,15 +180,17 @@ class Gang:
             raise GangError("this gang was closed while it started: make another")
         try:
             self._pids = gather(launch, self.options)
-        except BaseException:
-            self._discard()
+        except BaseException as error:
+            self._discard(error)
             raise
         self._generation += 1
         self._failures = 0
         return launch
 
-    def _discard(self) -> None:
-        """End whatever runs; the next call starts anew."""
+    def _discard(self, error: BaseException | None = None) -> None:
+        """End whatever runs; the next call starts anew. An error of the gang's quotes the log, which may go too."""
+        if isinstance(error, GangError) and self._launch is not None:
+            error.log_tail = self._launch.log_tail()
         self._end()
         self._end, self._launch, self._pids = _nothing, None, ()
 

@@ -92,7 +92,7 @@ def _news(connection: Connection, limit_s: float, launch: Launch, options: GangO
 def _gone(launch: Launch, who: str) -> LaunchError:
     code = launch.exit_code(patience_s=1.0)
     status = "" if code is None else f" (exit code {code})"
-    return LaunchError(f"{who} went away before every rank was ready{status}{launch.log_tail()}")
+    return LaunchError(f"{who} went away before every rank was ready{status}")
 
 
 def _late(launch: Launch, options: GangOptions, joined: int) -> LaunchError:
@@ -100,5 +100,4 @@ def _late(launch: Launch, options: GangOptions, joined: int) -> LaunchError:
     return LaunchError(
         f"{joined} of {options.ranks} ranks were ready after {options.start_timeout_s:g} s: the host "
         "is overloaded or the launcher hangs. Raise start_timeout_s, or look at the launcher."
-        f"{launch.log_tail()}"
     )

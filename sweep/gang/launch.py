@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sweep.gang.connections import Listener
 from sweep.gang.errors import LaunchError
+from sweep.gang.logs import last_lines, put_aside
 from sweep.gang.options import GangOptions
 from sweep.gang.private_folder import PrivateFolder
 from sweep.gang.rank_command import RANK_MODULE, check_kernels, command, environment
@@ -25,8 +26,6 @@ from sweep.gang.spawn import spawn
 KEY_VARIABLE = "FARFIELD_GANG_KEY"
 LAUNCHER_PATIENCE_S = 1.0
 """How long a launcher that was asked to end may take before it is killed."""
-LOG_LINES, LOG_BYTES = 40, 8192
-"""How much of the log an error quotes."""
 
 
 class Launch:
@@ -68,6 +67,7 @@ class Launch:
                 self._private_log = options.log is None
                 self._log = options.log or self._folder.path / "log"
                 self._log.parent.mkdir(parents=True, exist_ok=True)
+                put_aside(self._log)
                 variables = environment(options) | {KEY_VARIABLE: key.hex(), "TMPDIR": str(self._folder.path)}
                 with self._log.open("ab") as output:
                     self.mark_log()
@@ -87,15 +87,8 @@ class Launch:
                 self._log_start = self._log.stat().st_size
 
     def log_tail(self) -> str:
-        """Return the last lines printed since the mark, as a paragraph for an error message, or nothing."""
-        try:
-            with self._log.open("rb") as log:
-                end = log.seek(0, os.SEEK_END)
-                log.seek(max(self._log_start, end - LOG_BYTES))
-                lines = log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
-        except OSError:
-            return ""
-        return "\n".join(["\nThe last lines the ranks printed:", *lines]) if lines else ""
+        """Return the last lines printed since the mark; empty where there are none."""
+        return last_lines(self._log, self._log_start)
 
     def exit_code(self, patience_s: float) -> int | None:
         """Return what the launcher ended with, 128 + the number for a signal; None if it does not end."""

@@ -69,7 +69,7 @@ class Cluster:
         self.running.remove(sent)
         sent.error = error
         if error is None and sent.function == "relax_points":
-            block, weightings, _ = sent.arguments
+            block, weightings = sent.arguments[:2]
             self.recorded |= {(block, weighting) for weighting in weightings}
         for tell in sent.told:
             tell(sent)
@@ -153,4 +153,35 @@ def test_a_point_that_kills_its_worker_is_found_out_alone(plan: Plan) -> None:
     assert finished
     assert [(failure.place, failure.weightings) for failure in failures] == [(deadly, (1,))]
     assert beside[-2:] == [0, 0]
+    assert len(cluster.recorded) == 72 - 1
+
+
+def test_every_point_that_fails_has_a_second_attempt_of_its_own(plan: Plan) -> None:
+    """Two points of one task fail, one once and then the other for ever."""
+    block = plan.blocks[3].block
+    attempts = list[tuple[int, int]]()
+
+    def play(cluster: Cluster) -> None:
+        if not cluster.running:
+            return
+        sent = cluster.running[0]
+        if sent.function != "relax_points" or sent.arguments[0] != block:
+            cluster.end(sent)
+            return
+        weightings, attempt = sent.arguments[1], sent.arguments[-1]
+        attempts.append((weightings[0], attempt))
+        stuck = weightings[0] if attempt == 1 and weightings[0] == 0 else 1
+        cluster.recorded |= {(block, weighting) for weighting in weightings if weighting < stuck}
+        error = GangDied("rank 0 of 1 went away", ranks=(0,), exit_code=9)
+        error.log_tail, error.worker = "its last words", "7"
+        cluster.end(sent, error if stuck in weightings else None)
+
+    finished, failures, cluster = run(plan, play)
+    assert finished
+    assert attempts == [(0, 1), (0, 2), (1, 2), (2, 1)]
+    (failure,) = failures
+    assert (failure.place, failure.weightings) == (block, (1,))
+    cause = failure.cause
+    assert (cause.stage, cause.attempts, cause.worker) == ("relaxations", 2, "7")
+    assert (cause.message, cause.log_tail) == ("rank 0 of 1 went away", "its last words")
     assert len(cluster.recorded) == 72 - 1

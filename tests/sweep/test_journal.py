@@ -105,6 +105,15 @@ def test_records_of_the_format_before_are_read(original: Record) -> None:
     assert Record.from_payload(json.dumps(document).encode()) == expected
 
 
+@given(records)
+def test_a_record_says_how_its_work_failed(original: Record) -> None:
+    failed = dataclasses.replace(original, stage="fits", attempts=2, log_tail="no λ", when="2026-11-28")
+    assert Record.from_payload(failed.payload) == failed
+    # one that did not fail is written as in the format before
+    names = {"block", "weighting_index", "status", "values", "arrays", "message", "worker", "wall_time_s"}
+    assert set(json.loads(original.payload.partition(b"\0")[0])) == names
+
+
 @pytest.mark.parametrize(
     "spoil", [lambda p: p[:-1], lambda p: p + b"\0", lambda p: p.replace(b"[3]", b"[9]")]
 )
@@ -116,6 +125,7 @@ def test_arrays_that_do_not_fit_their_bytes_are_no_record(spoil: Callable[[bytes
 
 def test_an_index_may_keep_a_few_values_only(tmp_path: Path, journal: Journal) -> None:
     whole = record(None, "estimated", pressure=[1.0, 2.0], rank=3.0)
+    whole = dataclasses.replace(whole, message="what\nand where", log_tail="much")
     journal.append(whole)
     index = RecordIndex(JournalReader(tmp_path), keeping=("rank", "condition"))
     assert index.refresh() == [whole]
@@ -123,6 +133,7 @@ def test_an_index_may_keep_a_few_values_only(tmp_path: Path, journal: Journal) -
     assert kept is not None
     assert set(kept.values) == {"rank"}
     assert (kept.status, kept.block) == (whole.status, BLOCK)
+    assert (kept.message, kept.log_tail) == ("what", "")
 
 
 def test_a_reader_gives_each_record_once(tmp_path: Path, journal: Journal) -> None:

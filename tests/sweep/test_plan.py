@@ -8,15 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.artefacts import ArtefactFolder
+from sweep.causes import Cause
 from sweep.compaction import failure_records
 from sweep.grid import Cylinder
-from sweep.plan import STAGE_OF, BlockWork, Plan, described, left_to_do, plan_study
+from sweep.plan import BlockWork, Plan, described, left_to_do, plan_study
 from sweep.prepared import Prepared, prepare
 from sweep.recipes import KERNEL_VERSIONS, needs
 from sweep.schedule import Failure, Schedule, Task
+from sweep.stages import STAGE_OF
 from sweep.truncations import TruncationRecord
 
 QUICK = Path(__file__).resolve().parents[2] / "studies/quick.yaml"
+BROKEN = Cause("truncation", "broken", worker="3", attempts=2, log_tail="its last words")
 # 1 dislocation and radius, 2 degrees, 3 domain radii, 2 sizes, 2 replicas, 3 weightings
 TASKS = {
     "material": 1,
@@ -75,7 +78,7 @@ def run_through(
             return failures
         task = running.pop(rng.randrange(len(running)))
         if task.name in failing:
-            failures += schedule.fail(task, "broken")
+            failures += schedule.fail(task, BROKEN)
         else:
             made.add(task.name)
             schedule.succeed(task, ESTIMATED)
@@ -164,7 +167,7 @@ def test_lost_truncation_errors_cost_nothing_else(compared: Plan) -> None:
     schedule = Schedule(compared)
     lost = Cylinder("screw", 30.0)
     failures = run_through(schedule, random.Random(3), failing=frozenset([lost.key]))
-    assert failures == [Failure(lost, (), "broken")]
+    assert failures == [Failure(lost, (), BROKEN)]
     assert (schedule.done["truncation"], schedule.failed["truncation"]) == (1, 1)
     assert schedule.done["relaxations"] == 2 * 72
     (record,) = failure_records(compared.recipes.grid, failures[0])
@@ -232,7 +235,7 @@ def test_giving_up_one_point_leaves_those_behind_it(plan: Plan) -> None:
         schedule.succeed(task, ESTIMATED)
     assert task is not None
     assert len(task.weightings) == 3
-    failure, rest = schedule.give_up_first(task, task.weightings[1:], "broken")
+    failure, rest = schedule.give_up_first(task, task.weightings[1:], BROKEN)
     assert failure.weightings == task.weightings[1:2]
     assert rest.weightings == task.weightings[2:]
     schedule.succeed(rest)

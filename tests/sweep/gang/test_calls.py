@@ -191,9 +191,11 @@ def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
 )
 @pytest.mark.parametrize("pickling", [pickle, distributed.protocol.pickle], ids=["plain", "as Dask does it"])
 def test_errors_travel(error: GangError, builtin: type[Exception], pickling: ModuleType) -> None:
+    error.log_tail, error.worker = "its last words", "3"
     copy = pickling.loads(pickling.dumps(error))
     assert type(copy) is type(error)
     assert isinstance(copy, builtin)
     assert isinstance(copy, GangError)
-    assert str(copy) == "a"
+    assert copy.message == "a"
+    assert str(copy) == "a\nThe last lines the ranks printed:\nits last words"
     assert vars(copy) == vars(error)

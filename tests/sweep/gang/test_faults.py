@@ -100,7 +100,37 @@ def test_a_silent_death_quotes_the_log_of_this_call_only(tmp_path: Path) -> None
     assert "first words" in log.read_text()
 
 
+def test_an_error_keeps_what_was_printed_apart_from_its_message(gang: Gang) -> None:
+    with pytest.raises(GangDied) as caught:
+        call(gang, "last_words", text="farewell")
+    assert "farewell" in caught.value.log_tail
+    assert "farewell" not in caught.value.message
+    with pytest.raises(KernelError) as raised:
+        call(gang, "chatter_and_raise", text="before it broke")
+    assert raised.value.log_tail == "before it broke"
+    assert "before it broke" not in raised.value.message
+
+
+def test_a_renewed_gang_has_other_ranks(gang: Gang) -> None:
+    before = started(gang)
+    gang.renew()
+    assert all_gone(before)
+    assert not set(before) & set(started(gang))
+    assert gang.generation == 2
+
+
+def test_a_log_that_has_grown_too_large_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweep.gang.logs.LARGEST", 10)
+    log = tmp_path / "ranks.log"
+    log.write_text("of earlier ranks")
+    with Gang(options(ranks=1, log=log)) as gang:
+        call(gang, "chatter", lines=1)
+    assert (tmp_path / "ranks.log.1").read_text() == "of earlier ranks"
+    assert log.read_text().startswith("rank 0 line 0")
+
+
 def test_a_timeout_says_which_ranks_and_where(gang: Gang) -> None:
+    started(gang)  # its kernels are imported: on a busy machine that alone takes longer
     with pytest.raises(TimeoutError, match=r"(?s)0\.3 s: ranks 0, 1 of 2.*in sleep") as caught:
         call(gang, "sleep", rank=1, seconds=600, timeout_s=0.3)
     assert caught.value.ranks == (0, 1)
