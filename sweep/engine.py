@@ -27,12 +27,6 @@ ATTEMPTS = 2
 LOOK_S = 0.25
 # Longest wait for what a task that has ended says, s: its worker may have died in between.
 ANSWER_S = 30.0
-# Without any worker for this long, none is coming back: a nanny restarts one within seconds, s.
-WITHOUT_WORKERS_S = 60.0
-
-
-class WorkersLostError(RuntimeError):
-    """No worker is left, and none has come back; what is journaled is safe."""
 
 
 class Engine:
@@ -43,7 +37,7 @@ class Engine:
     client
         Connected to workers that have `sweep.worker.GangPlugin`.
     workers
-        How many there are.
+        Says how many there are now; raises once none is coming back.
     plan
         What is to be done.
     record_failure
@@ -61,7 +55,7 @@ class Engine:
     def __init__(
         self,
         client: Client,
-        workers: int,
+        workers: Callable[[], int],
         plan: Plan,
         *,
         record_failure: Callable[[Failure], None],
@@ -71,7 +65,8 @@ class Engine:
         stopping: Callable[[], bool],
     ) -> None:
         self.client = client
-        self.window = WINDOW_PER_WORKER * workers
+        self.workers = workers
+        self.window = WINDOW_PER_WORKER
         self.schedule = Schedule(plan)
         self.record_failure = record_failure
         self.left_of = left_of
@@ -83,7 +78,6 @@ class Engine:
         self._suspects: deque[Task] = deque()
         self._alone = False
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._last_worker = time.monotonic()
         self._told: dict[str, Event] = {}
 
     def run(self) -> bool:
@@ -99,26 +93,16 @@ class Engine:
         WorkersLostError
             If no worker is left and none comes back.
         """
-        self._last_worker = time.monotonic()
         while True:
+            # workers may come and go: before the first, its tasks wait for it at the scheduler
+            self.window = WINDOW_PER_WORKER * max(1, self.workers())
             if not self.stopping():
                 self._fill()
             if not self._running:
                 return self.schedule.finished and not self._suspects
             with suppress(queue.Empty):
                 self._end(self._ended.get(timeout=LOOK_S))
-            self._check_workers()
             self.idle()
-
-    def _check_workers(self) -> None:
-        now = time.monotonic()
-        if self.client.scheduler_info(n_workers=1)["workers"]:
-            self._last_worker = now
-        elif now - self._last_worker > WITHOUT_WORKERS_S:
-            raise WorkersLostError(
-                f"every worker is gone, and none has come back within {WITHOUT_WORKERS_S:.0f} s; look at the logs "
-                "in the run folder, then run the same command again to go on"
-            )
 
     def _fill(self) -> None:
         """Keep the workers busy; a task under suspicion of killing them runs alone."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.clusters import ClusterChoice
 from sweep.refinement import Refinement, points_to_refine
-from sweep.run import RefusedError, run_study
+from sweep.run import LOCAL, RefusedError, run_study
 from sweep.store import StoreError, open_store
 from sweep.study.sections import Fidelity
 
@@ -20,8 +21,7 @@ def refine_store(
     *,
     points: int | None = None,
     minutes: float | None = None,
-    workers: int | None = None,
-    ranks: int = 1,
+    where: ClusterChoice = LOCAL,
     artefacts: Path | None = None,
     output: Console | None = None,
     progress: Console | None = None,
@@ -34,7 +34,7 @@ def refine_store(
         The store. The study is the one it keeps; files that this names are looked for beside the store.
     points, minutes
         The budget: one of them, or both. What is running when the time is over ends first.
-    workers, ranks, artefacts, output, progress
+    where, artefacts, output, progress
         As `sweep.run.run_study`.
 
     Returns
@@ -60,8 +60,7 @@ def refine_store(
     return run_study(
         store,
         store=store,
-        workers=workers,
-        ranks=ranks,
+        where=where,
         artefacts=artefacts,
         fidelity=Fidelity(relax="all"),
         refinement=Refinement(frozenset(found), None if minutes is None else 60.0 * minutes),

@@ -15,9 +15,9 @@ import zarr
 from rich.console import Console
 
 from sweep.artefacts import RecipeError
-from sweep.clusters import Resources, ResourcesError, local_workers
+from sweep.clusters import Cluster, ClusterChoice, ClusterError, Site, Workers, WorkersLostError
 from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
-from sweep.engine import Engine, WorkersLostError
+from sweep.engine import Engine
 from sweep.fixed_choices import RADIAL_EDGES
 from sweep.gang import last_lines, log_of
 from sweep.grid import GridError
@@ -45,11 +45,12 @@ from sweep.study.sections import Fidelity
 from sweep.summary import any_lost, saddles, status_counts, summary_table, truncation_table
 from sweep.trial import try_inputs
 from sweep.variables import Status
-from sweep.worker import GangPlugin, Workplace
+from sweep.worker import Workplace, gangs
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 # Longest a kernel may take before its gang is replaced, s: a hang must end, a large equilibrium must not.
 KERNEL_LIMIT_S = 3600.0
+LOCAL = ClusterChoice()
 
 _REFUSALS = (
     StudyError,
@@ -57,7 +58,7 @@ _REFUSALS = (
     GridError,
     StoreError,
     StoreLockedError,
-    ResourcesError,
+    ClusterError,
     RecipeError,
     JournalError,
     OSError,
@@ -94,8 +95,7 @@ def run_study(
     study: Path,
     *,
     store: Path | None = None,
-    workers: int | None = None,
-    ranks: int = 1,
+    where: ClusterChoice = LOCAL,
     artefacts: Path | None = None,
     accept_versions: bool = False,
     retry_failed: bool = False,
@@ -112,8 +112,8 @@ def run_study(
         The study file.
     store
         The store; by default ``<study>.zarr`` in the current folder.
-    workers, ranks
-        Workers on this machine (by default as many as there are CPUs for), and MPI ranks of each one's gang.
+    where
+        Which workers, and the MPI ranks of each one's gang; by default as many on this machine as it has CPUs for.
     artefacts
         Folder of artefacts; by default in the run folder beside the store.
     accept_versions
@@ -142,12 +142,13 @@ def run_study(
     progress = progress or Console(stderr=True, highlight=False, soft_wrap=True)
     with ExitStack() as held:
         try:
-            resources = Resources.of(workers, ranks)
+            cluster = where.cluster()
             prepared = prepare(study, store, artefacts, fidelity)
             if refinement is not None:
                 listed = ListedPoints(refinement.points, prepared.grid.weightings())
                 prepared = replace(prepared, choice=listed)
             _check_unchanged(prepared, accept_versions=accept_versions)
+            cluster.check()
             tried = try_inputs(prepared)
             held.enter_context(driver_lock(prepared.folders.run))
             # once more: another driver may have set it up during the trial
@@ -160,7 +161,9 @@ def run_study(
             for recipe, arrays in tried:
                 prepared.artefacts.write(recipe, arrays)
             seconds = None if refinement is None else refinement.seconds
-            return _run(prepared, resources, remaining, output, progress, seconds)
+            return _run(prepared, cluster, remaining, output, progress, seconds)
+        except ClusterError as error:
+            raise RefusedError(str(error)) from error
         except _STOPS as error:
             progress.print(f"sweep: stopped: {error}", markup=False)
             progress.print("what is journaled is safe: mend that, and run the same command again to go on")
@@ -203,7 +206,7 @@ def _set_up(prepared: Prepared) -> None:
 
 def _run(
     prepared: Prepared,
-    resources: Resources,
+    cluster: Cluster,
     remaining: Remaining,
     output: Console,
     progress: Console,
@@ -219,8 +222,8 @@ def _run(
     plan = prepared.plan(remaining, verify=True)
     complete = True
     if not plan.nothing_to_do:
-        tell(f"{left_to_do(plan)} to do, {resources.workers} workers of {resources.ranks} ranks")
-        complete = _work(prepared, plan, compaction, resources, progress, seconds)
+        tell(f"{left_to_do(plan)} to do, {cluster.described}")
+        complete = _work(prepared, plan, compaction, cluster, progress, seconds)
     _write_configurations(prepared)
     _sum_up(prepared, output, time.monotonic() - started, complete=complete)
     for line in (*truncation_lines(compaction.records), *failure_lines(compaction.records)):
@@ -235,7 +238,7 @@ def _work(
     prepared: Prepared,
     plan: Plan,
     compaction: Compaction,
-    resources: Resources,
+    cluster: Cluster,
     console: Console,
     seconds: float | None,
 ) -> bool:
@@ -245,24 +248,14 @@ def _work(
     def late() -> bool:
         return seconds is not None and time.monotonic() - started > seconds
 
-    workplace = Workplace(
-        artefacts=folders.artefacts,
-        journals=folders.journals,
-        logs=folders.logs,
-        compiled=folders.compiled,
-        files=dict(prepared.files),
-        ranks=resources.ranks,
-        cpus=resources.cpus,
-        timeout_s=KERNEL_LIMIT_S,
-        choice=prepared.choice,
-    )
+    site = Site(folders.run, folders.scratch, lambda line: console.print(line, markup=False, highlight=False))
     with (
         _stopping_on_interrupt(console) as stopping,
         Journal.create(folders.journals) as journal,
-        local_workers(resources, folders.scratch) as client,
+        cluster.connected(site) as workers,
         RunProgress(plan, console) as watch,
+        gangs(workers.client, _workplace(prepared, cluster, workers)),
     ):
-        client.register_plugin(GangPlugin(workplace))
 
         def record_failure(failure: Failure) -> None:
             failure = _quoted(failure, folders.logs)
@@ -271,8 +264,8 @@ def _work(
                 journal.append(record)
 
         engine = Engine(
-            client,
-            resources.workers,
+            workers.client,
+            workers.count,
             plan,
             record_failure=record_failure,
             left_of=compaction.left_of,
@@ -292,6 +285,21 @@ def _quoted(failure: Failure, logs: Path) -> Failure:
     if cause.log_tail or not cause.worker:
         return failure
     return replace(failure, cause=replace(cause, log_tail=last_lines(log_of(logs, cause.worker))))
+
+
+def _workplace(prepared: Prepared, cluster: Cluster, workers: Workers) -> Workplace:
+    folders = prepared.folders
+    return Workplace(
+        artefacts=folders.artefacts,
+        journals=folders.journals,
+        logs=folders.logs,
+        compiled=folders.compiled,
+        files=dict(prepared.files),
+        ranks=cluster.ranks,
+        cpus=workers.cpus,
+        timeout_s=KERNEL_LIMIT_S,
+        choice=prepared.choice,
+    )
 
 
 @contextmanager

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Client, Worker, WorkerPlugin, get_worker
 
 from sweep.artefacts import ArtefactFolder, Recipe
 from sweep.gang import Gang, GangError, GangOptions, log_of
@@ -79,8 +82,10 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
     def setup(self, worker: Worker) -> None:
         """Open the journal; the gang starts with its first call."""
         # Ctrl-C reaches the whole terminal's processes: what happens to it is the driver's decision
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self.label = str(worker.name)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # a worker that nobody named is called by its address
+        self.label = re.sub(r"[^\w.-]+", "-", str(worker.name))
         self.folder = ArtefactFolder(self.workplace.artefacts)
         self.journal = Journal.create(self.workplace.journals)
         self.recorded = RecordIndex(JournalReader(self.workplace.journals), keeping=ESTIMATES)
@@ -106,6 +111,18 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
             error.worker = self.label
             raise
         return dict(answer)
+
+
+@contextmanager
+def gangs(client: Client, workplace: Workplace) -> Iterator[None]:
+    """Give every worker, those too that come later, a gang for as long as the context lasts."""
+    client.register_plugin(GangPlugin(workplace))
+    try:
+        yield
+    finally:
+        # workers that outlive the run keep nothing of it; those that have gone need nothing taken away
+        with suppress(Exception):
+            client.unregister_worker_plugin(PLUGIN)
 
 
 def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[str, str]) -> dict[str, Any]:

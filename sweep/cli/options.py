@@ -22,6 +22,16 @@ WorkerCount = Annotated[
     int | None, typer.Option(help="workers, each with a gang of MPI ranks [default: CPUs / ranks]")
 ]
 RankCount = Annotated[int, typer.Option(help="MPI ranks of each worker's gang")]
+ClusterName = Annotated[
+    str, typer.Option("--cluster", help="where workers are: local, or a scheduler's tls://HOST:PORT")
+]
+Certificates = Annotated[
+    Path | None,
+    typer.Option(
+        "--certificates",
+        help="folder of cert.pem and key.pem for that scheduler [default: what Dask's configuration names]",
+    ),
+]
 Selections = Annotated[
     list[str] | None, typer.Option(metavar="NAME=LABEL", help="only this label of a dimension")
 ]

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sweep.cli.options import ArtefactPath, RankCount, StoreFolder, StorePath, StudyFile, WorkerCount
+from sweep.cli.options import (
+    ArtefactPath,
+    Certificates,
+    ClusterName,
+    RankCount,
+    StoreFolder,
+    StorePath,
+    StudyFile,
+    WorkerCount,
+)
 
 
 def plan(study: StudyFile, store: StorePath = None, artefacts: ArtefactPath = None) -> None:
@@ -25,6 +34,8 @@ def run(
     store: StorePath = None,
     workers: WorkerCount = None,
     ranks: RankCount = 1,
+    cluster: ClusterName = "local",
+    certificates: Certificates = None,
     artefacts: ArtefactPath = None,
     accept_versions: Annotated[
         bool,
@@ -37,13 +48,13 @@ def run(
     ] = False,
 ) -> None:
     """Run a study, or what is left of it: running again is resuming."""
+    from sweep.clusters import ClusterChoice
     from sweep.run import run_study
 
     status = run_study(
         study,
         store=store,
-        workers=workers,
-        ranks=ranks,
+        where=ClusterChoice(cluster, workers, ranks, certificates),
         artefacts=artefacts,
         accept_versions=accept_versions,
         retry_failed=retry_failed,
@@ -55,14 +66,18 @@ def screen(
     study: StudyFile,
     store: StorePath = None,
     workers: Annotated[int | None, typer.Option(help="workers [default: one a CPU]")] = None,
+    cluster: ClusterName = "local",
+    certificates: Certificates = None,
     artefacts: ArtefactPath = None,
 ) -> None:
     """Fit and estimate every point of a study and relax none: for very large grids. `sweep run` then goes on."""
+    from sweep.clusters import ClusterChoice
     from sweep.run import run_study
     from sweep.study.sections import Fidelity
 
     fidelity = Fidelity(relax="none")
-    raise typer.Exit(run_study(study, store=store, workers=workers, artefacts=artefacts, fidelity=fidelity))
+    where = ClusterChoice(cluster, workers, certificates=certificates)
+    raise typer.Exit(run_study(study, store=store, where=where, artefacts=artefacts, fidelity=fidelity))
 
 
 def refine(
@@ -71,12 +86,19 @@ def refine(
     minutes: Annotated[float | None, typer.Option(min=0.0, help="begin nothing after so long")] = None,
     workers: WorkerCount = None,
     ranks: RankCount = 1,
+    cluster: ClusterName = "local",
+    certificates: Certificates = None,
     artefacts: ArtefactPath = None,
 ) -> None:
     """Relax next the points of a store that would change its conclusion most easily, until a budget is spent."""
+    from sweep.clusters import ClusterChoice
     from sweep.refine import refine_store
 
     status = refine_store(
-        store, points=points, minutes=minutes, workers=workers, ranks=ranks, artefacts=artefacts
+        store,
+        points=points,
+        minutes=minutes,
+        where=ClusterChoice(cluster, workers, ranks, certificates),
+        artefacts=artefacts,
     )
     raise typer.Exit(status)

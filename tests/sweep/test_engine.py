@@ -62,9 +62,6 @@ class Cluster:
     def left_of(self, block: Block, weightings: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(w for w in weightings if (block, w) not in self.recorded)
 
-    def scheduler_info(self, **_: object) -> dict[str, Any]:
-        return {"workers": ["one"]}
-
     def end(self, sent: Sent, error: BaseException | None = None) -> None:
         self.running.remove(sent)
         sent.error = error
@@ -99,7 +96,7 @@ def run(plan: Plan, play: Callable[[Cluster], None]) -> tuple[bool, list[Failure
     cluster, failures = Cluster(), list[Failure]()
     engine = Engine(
         cluster,
-        2,
+        lambda: 2,
         plan,
         record_failure=failures.append,
         left_of=cluster.left_of,

@@ -1,33 +1,14 @@
-"""Where the workers are: on this machine, for now."""
+"""Workers and ranks of a run on this machine, and the CPUs of each."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-import dask
-from distributed import Client, LocalCluster
-from distributed.security import Security
-
-# Dask would rerun a lost worker's task by itself up to three times; the driver counts its own retries instead.
-CONFIGURATION = {
-    "distributed.scheduler.allowed-failures": 0,
-    # results are a few numbers: what fills a worker's memory is its gang, which Dask does not see
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-    # the dashboard and its numbers would be plain HTTP, open to every user of the host
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.admin.large-graph-warning-threshold": "100 MB",
-}
+from sweep.clusters.errors import ClusterError
 
 
-class ResourcesError(ValueError):
+class ResourcesError(ClusterError):
     """More workers and ranks than there are cores."""
 
 
@@ -86,37 +67,3 @@ class Resources:
             )
         dealt = {str(worker): cpus[worker * ranks : (worker + 1) * ranks] for worker in range(workers)}
         return cls(workers, ranks, dealt)
-
-
-@contextmanager
-def local_workers(resources: Resources, scratch: Path) -> Iterator[Client]:
-    """Run Dask workers on this machine, over TLS: a plain scheduler would let any local user run code as this one.
-
-    Parameters
-    ----------
-    resources
-        How many workers.
-    scratch
-        Folder for what Dask writes.
-
-    Yields
-    ------
-    distributed.Client
-        Connected to as many workers as were asked for.
-    """
-    with (
-        dask.config.set({**CONFIGURATION, "temporary-directory": str(scratch)}),
-        LocalCluster(
-            n_workers=resources.workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            protocol="tls://",
-            security=Security.temporary(),
-            dashboard_address="127.0.0.1:0",
-            silence_logs=50,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        client.wait_for_workers(resources.workers, timeout=60)
-        yield client

@@ -1,0 +1,19 @@
+"""How Dask is set up for a run, wherever its workers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Dask would rerun a lost worker's task by itself up to three times; the driver counts its own retries instead.
+CONFIGURATION: dict[str, Any] = {
+    "distributed.scheduler.allowed-failures": 0,
+    # results are a few numbers: what fills a worker's memory is its gang, which Dask does not see
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    # the dashboard and its numbers would be plain HTTP, open to every user of the host
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.admin.large-graph-warning-threshold": "100 MB",
+}

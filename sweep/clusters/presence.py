@@ -1,0 +1,56 @@
+"""Whether there are workers, and for how long there have been none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from distributed import Client
+
+from sweep.clusters.errors import WorkersLostError
+
+# Without any worker for this long, none is coming back: a nanny restarts one within seconds, s.
+WITHOUT_WORKERS_S = 60.0
+
+
+class Presence:
+    """Counts the workers of a scheduler.
+
+    Parameters
+    ----------
+    client
+        Connected to the scheduler.
+    patience_s
+        How long there may be none, s.
+    clock
+        Seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        patience_s: float = WITHOUT_WORKERS_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.client = client
+        self.patience_s = patience_s
+        self.clock = clock
+        self._last = clock()
+
+    def __call__(self) -> int:
+        """Return how many workers there are.
+
+        Raises
+        ------
+        WorkersLostError
+            If there has been none for longer than the patience.
+        """
+        now, count = self.clock(), int(self.client.scheduler_info(n_workers=0)["n_workers"])
+        if count:
+            self._last = now
+        elif now - self._last > self.patience_s:
+            raise WorkersLostError(
+                f"every worker is gone, and none has come back within {self.patience_s:.0f} s; look at the logs "
+                "in the run folder, then run the same command again to go on"
+            )
+        return count
