@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from sweep.artefact_file import ContentsError, read_contents, write_contents
 from sweep.durable import make_folder, sync_path
 
 KEY_DIGITS = 40
+#: In plain data, what marks a mapping that stands for a recipe: its one value is the recipe's key.
+KEY_MARK = "__key__"
 
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}")
 _ARRAY_KINDS = "biufcSU"
@@ -33,6 +35,21 @@ class RecipeError(ValueError):
 
 class ArtefactDamagedError(ValueError):
     """An artefact that does not hold what was written to it; it has been moved aside."""
+
+
+class KernelCall(NamedTuple):
+    """A kernel and its inputs, the recipes it draws on by their keys: what a worker needs to know to run it.
+
+    Attributes
+    ----------
+    function
+        The kernel as ``"module:function"``.
+    inputs
+        Plain data; ``{"__key__": key}`` stands for an artefact.
+    """
+
+    function: str
+    inputs: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +122,11 @@ class Recipe:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+    @property
+    def call(self) -> KernelCall:
+        """The kernel and its inputs, without what the artefacts it draws on are made from."""
+        return KernelCall(self.function, _by_key(self.inputs))
 
     @property
     def document(self) -> dict[str, Any]:
@@ -282,7 +304,7 @@ def _plain(value: Any, where: str) -> Any:
 def _by_key(value: Any) -> Any:
     """Put keys in the place of recipes."""
     if isinstance(value, Recipe):
-        return {"__key__": value.key}
+        return {KEY_MARK: value.key}
     if isinstance(value, dict):
         return {name: _by_key(part) for name, part in value.items()}
     return [_by_key(part) for part in value] if isinstance(value, list) else value

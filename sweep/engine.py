@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import time
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 
+from sweep.assignments import Assignment, Outcome
+from sweep.batches import Batches
 from sweep.causes import Cause
 from sweep.gang import GangError
-from sweep.grid import Block, Cylinder
+from sweep.grid import Block
 from sweep.plan import Plan
 from sweep.schedule import Event, Failure, Schedule, Task
-from sweep.worker import estimate_block, make_artefact, relax_points, truncation_errors
+from sweep.working import work_through
 
-# Tasks a worker has at hand: one to work on and one to go on with at once.
+# Batches a worker has at hand: one to work on and one to go on with at once.
 WINDOW_PER_WORKER = 2
 # A task that failed is tried once more, on a gang that has served nothing else.
 ATTEMPTS = 2
 # How long the driver waits for news before it looks at the clock, s.
 LOOK_S = 0.25
+# How often it asks the scheduler how many workers there are: a round trip, s.
+ASK_WORKERS_S = 1.0
 # Longest wait for what a task that has ended says, s: its worker may have died in between.
 ANSWER_S = 30.0
 
@@ -68,17 +72,20 @@ class Engine:
         self.workers = workers
         self.window = WINDOW_PER_WORKER
         self.schedule = Schedule(plan)
+        self.batches = Batches(self.schedule)
         self.record_failure = record_failure
         self.left_of = left_of
         self.watch = watch
         self.idle = idle
         self.stopping = stopping
-        self._running: dict[str, tuple[Future, Task, float]] = {}
+        self._running: dict[str, tuple[Future, tuple[Task, ...]]] = {}
+        self._submissions = itertools.count()
         self._attempts: Counter[tuple[str, tuple[int, ...]]] = Counter()
         self._suspects: deque[Task] = deque()
         self._alone = False
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._told: dict[str, Event] = {}
+        self._ask_again = 0.0
 
     def run(self) -> bool:
         """Run until everything is done or given up, or until `stopping` says so and what runs has ended.
@@ -94,8 +101,7 @@ class Engine:
             If no worker is left and none comes back.
         """
         while True:
-            # workers may come and go: before the first, its tasks wait for it at the scheduler
-            self.window = WINDOW_PER_WORKER * max(1, self.workers())
+            self._look_at_workers()
             if not self.stopping():
                 self._fill()
             if not self._running:
@@ -103,6 +109,13 @@ class Engine:
             with suppress(queue.Empty):
                 self._end(self._ended.get(timeout=LOOK_S))
             self.idle()
+
+    def _look_at_workers(self) -> None:
+        """Follow workers that come and go: before the first, its tasks wait for it at the scheduler."""
+        now = time.monotonic()
+        if now >= self._ask_again:
+            self._ask_again = now + ASK_WORKERS_S
+            self.window = WINDOW_PER_WORKER * max(1, self.workers())
 
     def _fill(self) -> None:
         """Keep the workers busy; a task under suspicion of killing them runs alone."""
@@ -113,41 +126,51 @@ class Engine:
         if self._suspects:
             self._submit(self._suspects.popleft())
             return
-        while len(self._running) < self.window and (task := self.schedule.next()) is not None:
-            self._submit(task)
+        while len(self._running) < self.window and (batch := self.batches.next(self.window)):
+            self._submit(*batch)
 
-    def _submit(self, task: Task) -> None:
-        function, arguments = _work_of(task)
-        attempt = self._attempts[_blamed(task)] + 1
+    def _submit(self, *batch: Task) -> None:
         # A number of its own: Dask would otherwise answer with the failure it remembers of the first attempt.
-        key = f"{task.stage}-{task.number}"
-        future = self.client.submit(function, *arguments, attempt, key=key, pure=False, retries=0)
-        self._running[key] = (future, task, time.monotonic())
+        key = f"{batch[0].stage}-{next(self._submissions)}"
+        assignments = [self._assignment(task) for task in batch]
+        future = self.client.submit(work_through, assignments, key=key, pure=False, retries=0)
+        self._running[key] = (future, batch)
         future.add_done_callback(lambda ended: self._ended.put(ended.key))
 
+    def _assignment(self, task: Task) -> Assignment:
+        """Say to a worker what a task is."""
+        work = task.recipe if task.place is None else task.recipe.call
+        return Assignment(task.stage, work, task.place, task.weightings, self._attempts[_blamed(task)] + 1)
+
     def _end(self, key: str) -> None:
-        future, task, submitted = self._running.pop(key)
+        future, batch = self._running.pop(key)
         try:
-            answer, error = future.result(timeout=ANSWER_S), None
-        except Exception as raised:  # noqa: BLE001 - whatever a task ended with is dealt with below
-            answer, error = None, raised
+            outcomes = future.result(timeout=ANSWER_S)
+        except Exception as error:  # noqa: BLE001 - whatever a batch ended with is dealt with below
+            outcomes = [Outcome(error=error)] * len(batch)
         future.release()
-        if error is None:
-            if task.stage == "relaxations":
-                self._learn_pace(task, time.monotonic() - submitted)
-            self.schedule.succeed(task, *(answer if task.stage == "estimates" else ()))
-        else:
-            self._failed(task, error)
+        for task, outcome in zip(batch, outcomes, strict=True):
+            self._take(task, outcome)
         for stage in self.schedule.totals:
             event = self.schedule.event(stage)
             if self._told.get(stage, Event(stage, 0, event.total, 0)) != event:
                 self._told[stage] = event
                 self.watch(event)
 
-    def _learn_pace(self, task: Task, seconds: float) -> None:
-        # a task waits for its turn in the window, so its own share of the time is at most this
-        measured = seconds / max(1, len(task.weightings)) / WINDOW_PER_WORKER
-        self.schedule.point_s = 0.8 * self.schedule.point_s + 0.2 * max(measured, 1e-3)
+    def _take(self, task: Task, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._failed(task, outcome.error)
+            return
+        if not outcome.begun:
+            self.schedule.put_back(task, task.weightings)
+            return
+        self.batches.learn(task, task.size - len(outcome.left), outcome.seconds)
+        if outcome.left:
+            self.schedule.put_back(task, outcome.left)
+        elif outcome.answer is not None:
+            self.schedule.succeed(task, *outcome.answer)
+        else:
+            self.schedule.succeed(task)
 
     def _failed(self, task: Task, error: BaseException) -> None:
         left: tuple[int, ...] = ()
@@ -187,14 +210,3 @@ def _blamed(task: Task) -> tuple[str, tuple[int, ...]]:
     if task.place is None or not task.weightings:
         return task.name, ()
     return task.place.key, task.weightings[:1]
-
-
-def _work_of(task: Task) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Say what a worker runs for a task."""
-    if task.place is None:
-        return make_artefact, (task.recipe,)
-    if isinstance(task.place, Cylinder):
-        return truncation_errors, (task.place, task.recipe)
-    if task.stage == "estimates":
-        return estimate_block, (task.place, task.recipe)
-    return relax_points, (task.place, task.weightings, task.recipe)

@@ -14,11 +14,9 @@ from sweep.causes import Cause
 from sweep.grid import Block, Cylinder
 from sweep.plan import BlockWork, Plan
 from sweep.recipes import needs
-from sweep.stages import STAGE_OF
+from sweep.stages import STAGE_OF, STAGES
 from sweep.variables import Status
 
-# Points travel together until they take about this long, so that Dask's ~10 ms a task do not count, s.
-BATCH_S = 1.0
 # Upstream stages first while they hold everything up, then whatever brings results nearest.
 URGENCY = {
     stage: urgency
@@ -37,6 +35,11 @@ URGENCY = {
     )
 }
 
+# The kernels whose answers are recorded instead of kept as artefacts.
+(TRUNCATION,), (ESTIMATES,), (RELAXATION,) = (
+    STAGES[stage] for stage in ("truncation", "estimates", "relaxations")
+)
+
 # What waits for artefacts: others made of them, blocks, and cylinders for their truncation errors.
 _Dependent: TypeAlias = Recipe | BlockWork | Cylinder
 
@@ -53,8 +56,10 @@ class Task:
         Stage it belongs to, which says what a worker does with it.
     name
         What it makes: an artefact's key, or its cylinder's, or its block's key (and weightings).
+    kernel
+        Name of the kernel; tasks of one kernel take about the same time.
     recipe
-        The kernel and its inputs.
+        That kernel, its version and its inputs.
     place
         Block of estimates and relaxations, cylinder of truncation errors.
     weightings
@@ -65,9 +70,30 @@ class Task:
     number: int
     stage: str = field(compare=False)
     name: str = field(compare=False)
+    kernel: str = field(compare=False)
     recipe: Recipe = field(compare=False)
     place: Block | Cylinder | None = field(default=None, compare=False)
     weightings: tuple[int, ...] = field(default=(), compare=False)
+
+    @property
+    def size(self) -> int:
+        """How many points it has; one where it is no work on points."""
+        return len(self.weightings) or 1
+
+
+@dataclass(frozen=True, order=True)
+class _Ready:
+    """What may run: a task but for its recipe, which is looked up when its turn comes; points whole blocks together."""
+
+    urgency: int
+    number: int
+    kernel: str = field(compare=False)
+    what: Recipe | Block | Cylinder = field(compare=False)
+    weightings: tuple[int, ...] = field(default=(), compare=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.weightings) or 1
 
 
 @dataclass(frozen=True)
@@ -113,9 +139,9 @@ class Schedule:
         self.totals = Counter(plan.tasks)
         self.done: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
-        self.point_s = BATCH_S
         self._numbers = itertools.count()
-        self._ready: list[Task] = []
+        self._ready: list[_Ready] = []
+        self._sizes: Counter[str] = Counter()
         self._waiting: dict[str, int] = {}
         self._dependents: dict[str, list[_Dependent]] = defaultdict(list)
         missing = {recipe.key for recipe in plan.artefacts}
@@ -126,9 +152,36 @@ class Schedule:
         for cylinder in plan.cylinders:
             self._await(cylinder, needs(plan.recipes.truncation(cylinder)), missing)
 
-    def next(self) -> Task | None:
-        """Take the most urgent task that may run; None where there is none."""
-        return heapq.heappop(self._ready) if self._ready else None
+    def next_kernel(self) -> str | None:
+        """Say which kernel the most urgent task that may run is for; None where there is none."""
+        return self._ready[0].kernel if self._ready else None
+
+    def next(self, points: int | None = None) -> Task | None:
+        """Take the most urgent task that may run; None where there is none.
+
+        Parameters
+        ----------
+        points
+            How many points of its block a task of relaxations may have; None for all.
+        """
+        if not self._ready:
+            return None
+        ready = heapq.heappop(self._ready)
+        if points is not None and len(ready.weightings) > points:
+            # what is left keeps its place in the queue
+            heapq.heappush(self._ready, replace(ready, weightings=ready.weightings[points:]))
+            ready = replace(ready, weightings=ready.weightings[:points])
+        self._sizes[ready.kernel] -= ready.size
+        return self._task(ready)
+
+    def ready(self, kernel: str) -> int:
+        """Count what may run of one kernel: points, or tasks where it works on no points."""
+        return self._sizes[kernel]
+
+    def put_back(self, task: Task, left: tuple[int, ...] = ()) -> None:
+        """Take back a task whose turn did not come on its worker, or not for all of its points."""
+        self.done[task.stage] += len(task.weightings) - len(left)
+        self._push(task.kernel, _what(task), left, number=task.number)
 
     @property
     def finished(self) -> bool:
@@ -208,33 +261,52 @@ class Schedule:
 
     def _enqueue(self, dependent: _Dependent) -> None:
         if isinstance(dependent, Recipe):
-            self._push(STAGE_OF[dependent.function], dependent.key, dependent)
+            self._push(dependent.function, dependent)
         elif isinstance(dependent, Cylinder):
-            self._push("truncation", dependent.key, self.plan.recipes.truncation(dependent), dependent)
+            self._push(TRUNCATION, dependent)
         elif dependent.recorded:
             self._queue_points(dependent)
         else:
-            block = dependent.block
-            self._dependents[block.key + "/points"] = [dependent]
-            self._push("estimates", block.key, self.plan.recipes.estimates(block), block)
+            self._dependents[dependent.block.key + "/points"] = [dependent]
+            self._push(ESTIMATES, dependent.block)
 
     def _queue_points(self, work: BlockWork) -> None:
-        size = max(1, round(BATCH_S / self.point_s))
-        recipe = self.plan.recipes.relaxation(work.block)
-        for start in range(0, len(work.weightings), size):
-            chosen = work.weightings[start : start + size]
-            self._push("relaxations", f"{work.block.key}/{chosen[0]}", recipe, work.block, chosen)
+        if work.weightings:
+            self._push(RELAXATION, work.block, work.weightings)
 
     def _push(
         self,
-        stage: str,
-        name: str,
-        recipe: Recipe,
-        place: Block | Cylinder | None = None,
+        kernel: str,
+        what: Recipe | Block | Cylinder,
         weightings: tuple[int, ...] = (),
+        number: int | None = None,
     ) -> None:
-        task = Task(URGENCY[stage], next(self._numbers), stage, name, recipe, place, weightings)
-        heapq.heappush(self._ready, task)
+        number = next(self._numbers) if number is None else number
+        ready = _Ready(URGENCY[STAGE_OF[kernel]], number, kernel, what, weightings)
+        self._sizes[kernel] += ready.size
+        heapq.heappush(self._ready, ready)
+
+    def _task(self, ready: _Ready) -> Task:
+        """Give what is ready its recipe, its name and a number of its own."""
+        recipes, what = self.plan.recipes, ready.what
+        name = f"{what.key}/{ready.weightings[0]}" if ready.weightings else what.key
+        place = None if isinstance(what, Recipe) else what
+        if isinstance(what, Recipe):
+            recipe = what
+        elif isinstance(what, Cylinder):
+            recipe = recipes.truncation(what)
+        else:
+            recipe = recipes.relaxation(what) if ready.weightings else recipes.estimates(what)
+        return Task(
+            ready.urgency,
+            next(self._numbers),
+            STAGE_OF[ready.kernel],
+            name,
+            ready.kernel,
+            recipe,
+            place,
+            ready.weightings,
+        )
 
     def _lose(self, name: str, cause: Cause) -> Iterator[Failure]:
         """Everything that waited for an artefact that cannot be made, however indirectly, once each."""
@@ -266,3 +338,8 @@ class Schedule:
 def _name_of(dependent: _Dependent) -> str:
     """Name what waits; an artefact's, a block's and a cylinder's keys never coincide."""
     return dependent.block.key if isinstance(dependent, BlockWork) else dependent.key
+
+
+def _what(task: Task) -> Recipe | Block | Cylinder:
+    """Say what a task is about."""
+    return task.recipe if task.place is None else task.place

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from distributed import Client, Worker, WorkerPlugin, get_worker
 
-from sweep.artefacts import ArtefactFolder, Recipe
+from sweep.artefacts import KEY_MARK, ArtefactFolder, KernelCall, Recipe
+from sweep.assignments import Estimated
 from sweep.gang import Gang, GangError, GangOptions, log_of
 from sweep.grid import Block, Cylinder
 from sweep.journal import Journal, JournalReader, RecordIndex
@@ -97,12 +98,19 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.journal.close()
 
     def call(self, function: str, inputs: Mapping[str, Any], attempt: int = 1) -> dict[str, Any]:
-        """Run a kernel in the gang, recipes among its inputs given as the paths of their artefacts.
+        """Run a kernel in the gang, recipes among its inputs given as the paths of their artefacts."""
+        return self.call_with(function, self.arguments(inputs), attempt)
+
+    def arguments(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Turn a recipe's inputs into a kernel's arguments."""
+        return resolved(inputs, self.folder, self.workplace.files)
+
+    def call_with(self, function: str, arguments: Mapping[str, Any], attempt: int = 1) -> dict[str, Any]:
+        """Run a kernel in the gang.
 
         A further attempt runs on ranks that have served nothing else: what an earlier call left in them may be why
         the first one failed.
         """
-        arguments = resolved(inputs, self.folder, self.workplace.files)
         if attempt > 1:
             self.gang.renew()
         try:
@@ -131,7 +139,7 @@ def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[s
     Parameters
     ----------
     inputs
-        Plain data and recipes.
+        Plain data and recipes, themselves or by their keys as in `KernelCall`.
     folder
         Where the recipes' artefacts are.
     files
@@ -150,15 +158,24 @@ def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[s
         if isinstance(value, str):
             return " ".join(_path_of(word, files) for word in value.split(" ")) if CONTENT in value else value
         if isinstance(value, Mapping):
+            if KEY_MARK in value:
+                return str(folder.path_of(value[KEY_MARK]))
             return {name: fill(part) for name, part in value.items()}
         return [fill(part) for part in value] if isinstance(value, (list, tuple)) else value
 
     return {
-        name: plain_values(folder.read(value))
-        if name in BY_VALUE and isinstance(value, Recipe)
+        name: plain_values(folder.read(drawn))
+        if name in BY_VALUE and (drawn := _drawn_on(value)) is not None
         else fill(value)
         for name, value in inputs.items()
     }
+
+
+def _drawn_on(value: Any) -> Recipe | str | None:
+    """Give the recipe that an input is, or its key; None for anything else."""
+    if isinstance(value, Mapping):
+        return value.get(KEY_MARK)
+    return value if isinstance(value, Recipe) else None
 
 
 def _path_of(word: str, files: Mapping[str, str]) -> str:
@@ -171,7 +188,8 @@ def plain_values(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {name: np.asarray(array).item() for name, array in arrays.items()}
 
 
-def _plugin() -> GangPlugin:
+def here() -> GangPlugin:
+    """Give the plugin of the worker that this runs on."""
     plugin = get_worker().plugins[PLUGIN]
     assert isinstance(plugin, GangPlugin)
     return plugin
@@ -185,12 +203,12 @@ def make_artefact(recipe: Recipe, attempt: int) -> None:
     GangError
         If the kernel failed; the gang has been replaced where that was needed.
     """
-    here = _plugin()
-    if not here.folder.has(recipe):
-        here.folder.write(recipe, here.call(recipe.function, recipe.inputs, attempt))
+    worker = here()
+    if not worker.folder.has(recipe):
+        worker.folder.write(recipe, worker.call(recipe.function, recipe.inputs, attempt))
 
 
-def truncation_errors(cylinder: Cylinder, recipe: Recipe, attempt: int) -> None:
+def truncation_errors(cylinder: Cylinder, kernel: KernelCall, attempt: int) -> None:
     """Record the truncation errors of a cylinder unless they are recorded; the first attempt is 1.
 
     Raises
@@ -198,35 +216,19 @@ def truncation_errors(cylinder: Cylinder, recipe: Recipe, attempt: int) -> None:
     GangError
         If the kernel failed.
     """
-    here, started = _plugin(), time.perf_counter()
-    here.recorded.refresh()
-    known = here.recorded.truncation(cylinder)
+    worker, started = here(), time.perf_counter()
+    known = worker.recorded.truncation(cylinder)
     if known is not None and not known.failed:
         return
-    values = here.call(recipe.function, recipe.inputs, attempt)
+    values = worker.call(kernel.function, kernel.inputs, attempt)
     status, message = str(values.pop("status")), str(values.pop("message"))
     seconds = time.perf_counter() - started
-    here.journal.append(
-        TruncationRecord(cylinder, status, values, message=message, worker=here.label, wall_time_s=seconds)
+    worker.journal.append(
+        TruncationRecord(cylinder, status, values, message=message, worker=worker.label, wall_time_s=seconds)
     )
 
 
-class Estimated(NamedTuple):
-    """A block whose fits and estimates are recorded.
-
-    Attributes
-    ----------
-    statuses
-        A word for each weighting.
-    chosen
-        Weightings to be relaxed; None for all that can be.
-    """
-
-    statuses: tuple[str, ...]
-    chosen: frozenset[int] | None
-
-
-def estimate_block(block: Block, recipe: Recipe, attempt: int) -> Estimated:
+def estimate_block(block: Block, kernel: KernelCall, attempt: int) -> Estimated:
     """Record a block's fits and estimates unless they are recorded; choose what is relaxed. The first attempt is 1.
 
     Raises
@@ -234,23 +236,24 @@ def estimate_block(block: Block, recipe: Recipe, attempt: int) -> Estimated:
     GangError
         If the kernel failed.
     """
-    here, started = _plugin(), time.perf_counter()
-    here.recorded.refresh()
-    record = here.recorded.get(block, None)
+    worker, started = here(), time.perf_counter()
+    record = worker.recorded.get(block, None)
     if record is None or record.failed:
-        values = here.call(recipe.function, recipe.inputs, attempt)
+        values = worker.call(kernel.function, kernel.inputs, attempt)
         statuses = tuple(values.pop("status"))
         seconds = time.perf_counter() - started
-        record = Record(block, None, statuses, values, worker=here.label, wall_time_s=seconds)
-        here.journal.append(record)
-    choice = here.workplace.choice
+        record = Record(block, None, statuses, values, worker=worker.label, wall_time_s=seconds)
+        worker.journal.append(record)
+    choice = worker.workplace.choice
     if choice is None:
         return Estimated(record.statuses, None)
     mask = choice(block, Estimates.of(record.values, len(record.statuses)))
     return Estimated(record.statuses, frozenset(np.flatnonzero(mask).tolist()))
 
 
-def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe, attempt: int) -> None:
+def relax_points(
+    block: Block, weightings: Sequence[int], kernel: KernelCall, attempt: int, *, until: float
+) -> tuple[int, ...]:
     """Relax points of one block that are not recorded yet; each is recorded before the next begins.
 
     Parameters
@@ -259,26 +262,38 @@ def relax_points(block: Block, weightings: Sequence[int], recipe: Recipe, attemp
         Their block.
     weightings
         Their weightings' indices.
-    recipe
+    kernel
         `kernels.points:relax_point` and its inputs but for the weighting.
     attempt
         How often the first of them is tried now, from 1.
+    until
+        No point but the first is begun after this time, by the monotonic clock (s).
+
+    Returns
+    -------
+    tuple of int
+        Weightings whose turn did not come.
 
     Raises
     ------
     GangError
         If a kernel failed; the points before it are recorded.
     """
-    here = _plugin()
-    here.recorded.refresh()
-    for weighting in weightings:
-        known = here.recorded.get(block, weighting)
+    worker = here()
+    arguments = worker.arguments(kernel.inputs)
+    for number, weighting in enumerate(weightings):
+        if number and time.monotonic() > until:
+            return tuple(weightings[number:])
+        known = worker.recorded.get(block, weighting)
         if known is not None and not known.failed:
             continue
-        values = here.call(recipe.function, {**recipe.inputs, "weighting": weighting}, attempt)
+        values = worker.call_with(kernel.function, {**arguments, "weighting": weighting}, attempt)
         attempt = 1
         status, message = str(values.pop("status")), str(values.pop("message"))
         seconds = float(values.pop("wall_time"))
-        here.journal.append(
-            Record(block, weighting, status, values, message=message, worker=here.label, wall_time_s=seconds)
+        worker.journal.append(
+            Record(
+                block, weighting, status, values, message=message, worker=worker.label, wall_time_s=seconds
+            )
         )
+    return ()

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from distributed.core import Status
 from distributed.scheduler import KilledWorker, WorkerState
 
+from sweep.assignments import NOT_BEGUN, Assignment, Estimated, Outcome
 from sweep.engine import Engine
 from sweep.gang import GangDied
 from sweep.grid import Block
 from sweep.plan import Plan
 from sweep.prepared import prepare
 from sweep.schedule import Failure
-from sweep.worker import Estimated
 
 QUICK = Path(__file__).resolve().parents[2] / "studies/quick.yaml"
 
 
 @dataclass(eq=False)
 class Sent:
-    """A task as Dask holds it."""
+    """A batch as Dask holds it; each point takes 0.3 s."""
 
     key: str
-    function: str
-    arguments: tuple[Any, ...] = ()
+    assignments: list[Assignment]
+    outcomes: list[Outcome] = field(default_factory=list)
     error: BaseException | None = None
     told: list[Callable[[Sent], None]] = field(default_factory=list)
 
@@ -38,10 +37,23 @@ class Sent:
     def result(self, timeout: float) -> object:  # noqa: ARG002 - as Dask names it
         if self.error is not None:
             raise self.error
-        return Estimated(("estimated",) * 3, None) if self.function == "estimate_block" else None
+        return self.outcomes
 
     def release(self) -> None:
         pass
+
+    @property
+    def relaxing(self) -> bool:
+        return self.assignments[0].stage == "relaxations"
+
+    @property
+    def points(self) -> list[tuple[Block, int]]:
+        return [
+            (assignment.place, weighting)
+            for assignment in self.assignments
+            if isinstance(assignment.place, Block)
+            for weighting in assignment.weightings
+        ]
 
 
 class Cluster:
@@ -50,13 +62,22 @@ class Cluster:
     def __init__(self) -> None:
         self.running: list[Sent] = []
         self.recorded: set[tuple[Block, int]] = set()
+        self.keys: set[str] = set()
 
     def submit(
-        self, function: Callable[..., object], *arguments: object, key: str, pure: bool, retries: int
+        self,
+        function: Callable[..., object],  # noqa: ARG002 - as Dask takes it
+        assignments: list[Assignment],
+        *,
+        key: str,
+        pure: bool,
+        retries: int,
     ) -> Sent:
         assert not pure
         assert retries == 0
-        self.running.append(Sent(key, function.__name__, arguments))
+        assert key not in self.keys
+        self.keys.add(key)
+        self.running.append(Sent(key, assignments))
         return self.running[-1]
 
     def left_of(self, block: Block, weightings: tuple[int, ...]) -> tuple[int, ...]:
@@ -65,11 +86,21 @@ class Cluster:
     def end(self, sent: Sent, error: BaseException | None = None) -> None:
         self.running.remove(sent)
         sent.error = error
-        if error is None and sent.function == "relax_points":
-            block, weightings = sent.arguments[:2]
-            self.recorded |= {(block, weighting) for weighting in weightings}
+        if error is None:
+            if not sent.outcomes:
+                sent.outcomes = [done(assignment) for assignment in sent.assignments]
+            for assignment, outcome in zip(sent.assignments, sent.outcomes, strict=True):
+                if assignment.weightings and outcome.begun and outcome.error is None:
+                    points = set(assignment.weightings) - set(outcome.left)
+                    assert not {(assignment.place, point) for point in points} & self.recorded
+                    self.recorded |= {(assignment.place, point) for point in points}
         for tell in sent.told:
             tell(sent)
+
+
+def done(assignment: Assignment) -> Outcome:
+    answer = Estimated(("estimated",) * 3, None) if assignment.stage == "estimates" else None
+    return Outcome(answer=answer, seconds=0.3 * (len(assignment.weightings) or 1))
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +144,8 @@ def test_a_task_is_not_given_up_for_what_killed_another(plan: Plan) -> None:
 
     def play(cluster: Cluster) -> None:
         nonlocal died
-        relaxing = [sent for sent in cluster.running if sent.function == "relax_points"]
-        others = [sent for sent in cluster.running if sent.function != "relax_points"]
+        relaxing = [sent for sent in cluster.running if sent.relaxing]
+        others = [sent for sent in cluster.running if not sent.relaxing]
         if died < 4 and len(relaxing) >= 2:
             died += 1
             for sent in relaxing[:2]:
@@ -137,11 +168,11 @@ def test_a_point_that_kills_its_worker_is_found_out_alone(plan: Plan) -> None:
         if not cluster.running:
             return
         sent = cluster.running[0]
-        if sent.function != "relax_points" or sent.arguments[0] != deadly or 1 not in sent.arguments[1]:
+        if not sent.relaxing or (deadly, 1) not in sent.points:
             cluster.end(sent)
             return
         # points before the deadly one are recorded; everything that the worker had at hand dies with it
-        cluster.recorded |= {(deadly, weighting) for weighting in sent.arguments[1] if weighting < 1}
+        cluster.recorded |= set(sent.points[: sent.points.index((deadly, 1))])
         beside.append(len(cluster.running) - 1)
         for held in list(cluster.running):
             cluster.end(held, worker_died(held))
@@ -158,20 +189,24 @@ def test_every_point_that_fails_has_a_second_attempt_of_its_own(plan: Plan) -> N
     block = plan.blocks[3].block
     attempts = list[tuple[int, int]]()
 
-    def play(cluster: Cluster) -> None:
-        if not cluster.running:
-            return
-        sent = cluster.running[0]
-        if sent.function != "relax_points" or sent.arguments[0] != block:
-            cluster.end(sent)
-            return
-        weightings, attempt = sent.arguments[1], sent.arguments[-1]
+    def outcome(cluster: Cluster, assignment: Assignment) -> Outcome:
+        if assignment.stage != "relaxations" or assignment.place != block:
+            return replace(done(assignment), seconds=0.001)
+        weightings, attempt = assignment.weightings, assignment.attempt
         attempts.append((weightings[0], attempt))
         stuck = weightings[0] if attempt == 1 and weightings[0] == 0 else 1
+        if stuck not in weightings:
+            return done(assignment)
         cluster.recorded |= {(block, weighting) for weighting in weightings if weighting < stuck}
         error = GangDied("rank 0 of 1 went away", ranks=(0,), exit_code=9)
         error.log_tail, error.worker = "its last words", "7"
-        cluster.end(sent, error if stuck in weightings else None)
+        return Outcome(error=error)
+
+    def play(cluster: Cluster) -> None:
+        if cluster.running:
+            sent = cluster.running[0]
+            sent.outcomes = [outcome(cluster, assignment) for assignment in sent.assignments]
+            cluster.end(sent)
 
     finished, failures, cluster = run(plan, play)
     assert finished
@@ -182,3 +217,41 @@ def test_every_point_that_fails_has_a_second_attempt_of_its_own(plan: Plan) -> N
     assert (cause.stage, cause.attempts, cause.worker) == ("relaxations", 2, "7")
     assert (cause.message, cause.log_tail) == ("rank 0 of 1 went away", "its last words")
     assert len(cluster.recorded) == 72 - 1
+
+
+def test_an_error_costs_its_own_assignment(plan: Plan) -> None:
+    bad = plan.blocks[5].block
+
+    def play(cluster: Cluster) -> None:
+        if cluster.running:
+            sent = cluster.running[0]
+            sent.outcomes = [
+                Outcome(error=GangDied("rank 0 went away"))
+                if assignment.stage == "estimates" and assignment.place == bad
+                else replace(done(assignment), seconds=0.01)
+                for assignment in sent.assignments
+            ]
+            cluster.end(sent)
+
+    finished, failures, cluster = run(plan, play)
+    assert finished
+    assert [(failure.place, failure.weightings) for failure in failures] == [(bad, ())]
+    assert len(cluster.recorded) == 72 - 3
+    assert len(cluster.keys) < 120, "nothing travelled together"
+
+
+def test_what_a_worker_did_not_get_to_is_submitted_again(plan: Plan) -> None:
+    def play(cluster: Cluster) -> None:
+        if cluster.running:
+            sent = cluster.running[0]
+            first, *others = sent.assignments
+            outcome = replace(done(first), seconds=0.01)
+            if len(first.weightings) > 1:
+                outcome = Outcome(left=first.weightings[1:], seconds=0.01)
+            sent.outcomes = [outcome] + [NOT_BEGUN] * len(others)
+            cluster.end(sent)
+
+    finished, failures, cluster = run(plan, play)
+    assert finished
+    assert failures == []
+    assert len(cluster.recorded) == 72

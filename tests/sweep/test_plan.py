@@ -230,7 +230,6 @@ def test_points_that_are_not_chosen_are_no_work(plan: Plan) -> None:
 
 def test_giving_up_one_point_leaves_those_behind_it(plan: Plan) -> None:
     schedule = Schedule(plan)
-    schedule.point_s = 1e-3
     while (task := schedule.next()) is not None and task.stage != "relaxations":
         schedule.succeed(task, ESTIMATED)
     assert task is not None
@@ -247,7 +246,6 @@ def test_a_retried_task_keeps_only_what_it_has_left(plan: Plan) -> None:
     while (task := schedule.next()) is not None and task.stage != "relaxations":
         schedule.succeed(task, ESTIMATED)
     assert task is not None
-    schedule.point_s = 1e-3
     again = schedule.retry(task, task.weightings[1:])
     assert again.weightings == task.weightings[1:]
     assert schedule.done["relaxations"] == 1
