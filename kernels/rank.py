@@ -1,10 +1,11 @@
 """The rank side of a gang: serves the calls of the process that owns it.
 
-Started on each MPI rank as ``python -P -m kernels.rank ADDRESS``. The rank connects to its owner's
-socket, proves the key it finds in ``FARFIELD_GANG_KEY``, learns what it needs (processors, modules to
-import), joins MPI, and then serves: each request names a function ``"module:function"``, which is called
-as ``function(comm, **arguments)`` on every rank with a fresh duplicate of the gang's communicator. Rank
-0's return value, plain data and NumPy arrays, is the answer; an exception on any rank is sent as text.
+Started on each MPI rank as ``python -P -m kernels.rank FOLDER``. The rank connects to the owner whose file is
+in that folder; each proves to the other who it is, and only then is anything unpickled. The rank learns what it
+needs (processors, modules to import), joins MPI, and then serves: each request names a function
+``"module:function"``, which is called as ``function(comm, **arguments)`` on every rank with a fresh duplicate of
+the gang's communicator. Rank 0's return value, plain data and NumPy arrays, is the answer; an exception on any
+rank is sent as text.
 
 The communicator handed to a function lives as long as the call. A kernel that keeps something across
 calls (a LAMMPS instance in a cache, say) gives it a communicator of its own: ``comm.Dup()``.
@@ -23,16 +24,18 @@ import signal
 import sys
 import threading
 import traceback
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from kernels.owner import connect
+from kernels.processors import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mpi4py import MPI
 
-KEY_VARIABLE = "FARFIELD_GANG_KEY"
 OWNER_GONE = 111
 """Exit status of a rank whose owner went away."""
 BROADCAST_PIECE = 64 * 2**20
@@ -41,16 +44,14 @@ TRACEBACK_LENGTH = 8000
 """Characters of a traceback that are kept, from its end."""
 
 
-def main(address: str) -> None:
-    """Join the gang whose owner listens at `address`, and serve it until it says stop."""
+def main(folder: Path) -> None:
+    """Join the gang whose private folder this is, and serve it until its owner says stop."""
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)
     # A Ctrl-C at the terminal is the owner's to answer: it ends its ranks itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    owner = Client(address, authkey=bytes.fromhex(os.environ.pop(KEY_VARIABLE)))
-    threading.Thread(
-        target=_leave_with, args=(owner, Path(address).parent), name="owner watch", daemon=True
-    ).start()
+    owner = connect(folder)
+    threading.Thread(target=_leave_with, args=(owner, folder), name="owner watch", daemon=True).start()
     try:
         communicator = _join(owner)
     except BaseException as error:  # noqa: BLE001 - whatever stopped the rank, its owner is waiting to hear it
@@ -67,9 +68,9 @@ def _join(owner: Connection) -> MPI.Intracomm:
     communicator = MPI.COMM_WORLD
     communicator.Barrier()
     _unname_shared_memory()
-    if welcome["cpus"] is not None and communicator.size == len(welcome["cpus"]):
+    if communicator.size == len(welcome["cpus"]):
         # Threads inherit this: it comes before any library that sizes its pool by the processors it sees.
-        os.sched_setaffinity(0, {welcome["cpus"][communicator.rank]})
+        take(welcome["cpus"][communicator.rank])
     for module in welcome["preload"]:
         importlib.import_module(module)
     here = {
@@ -168,4 +169,4 @@ def _send(owner: Connection, message: tuple[object, ...]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]))

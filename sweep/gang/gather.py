@@ -33,7 +33,8 @@ def gather(launch: Launch, options: GangOptions) -> tuple[int, ...]:
         world has another size, the ranks' package `kernels` is another project's, or the time was up.
     """
     deadline = time.monotonic() + options.start_timeout_s
-    welcome = pickle.dumps({"cpus": options.cpus, "preload": options.preload}, protocol=5)
+    cpus = options.cpus if isinstance(options.cpus, tuple) else (options.cpus,) * options.ranks
+    welcome = pickle.dumps({"cpus": cpus, "preload": options.preload}, protocol=5)
     joined: dict[int, tuple[Connection, int]] = {}
     listening = launch.listener.fileno()
     waiting: list[Connection] = []
@@ -54,7 +55,7 @@ def gather(launch: Launch, options: GangOptions) -> tuple[int, ...]:
             waiting.remove(connection)
             news = _news(connection, remaining, launch, options)
             joined[news["rank"]] = connection, news["pid"]
-    launch.listener.close()
+    launch.stop_listening()
     in_order = [joined[rank] for rank in range(options.ranks)]
     launch.connections[:] = [connection for connection, _ in in_order]
     return tuple(pid for _, pid in in_order)

@@ -1,21 +1,24 @@
 """A launch: the processes of a gang, from start to end.
 
-A launch owns a private folder (``TMPDIR`` of its ranks, and where their socket is), the launcher's
+A launch owns a private folder (``TMPDIR`` of its ranks, where they learn how to reach their owner), the launcher's
 process, and the log of what the ranks print. Ending it leaves no process and no file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import secrets
 import signal
+import socket
 import subprocess
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from sweep.gang.connections import Listener
+import psutil
+
+from sweep.gang.connections import Keys, Listener
 from sweep.gang.errors import LaunchError
 from sweep.gang.logs import last_lines, put_aside
 from sweep.gang.options import GangOptions
@@ -23,7 +26,8 @@ from sweep.gang.private_folder import PrivateFolder
 from sweep.gang.rank_command import RANK_MODULE, check_kernels, command, environment
 from sweep.gang.spawn import spawn
 
-KEY_VARIABLE = "FARFIELD_GANG_KEY"
+OWNER_FILE = "owner.json"
+"""Tells the ranks, and nobody else, where their owner listens and the keys of both sides."""
 LAUNCHER_PATIENCE_S = 1.0
 """How long a launcher that was asked to end may take before it is killed."""
 
@@ -55,26 +59,32 @@ class Launch:
         check_kernels(options)
         ranks_command = command(options)
         self._owner_pid = os.getpid()
+        self._on_one_host = options.interface is None
         self.connections: list[Connection] = []
-        key = secrets.token_bytes(32)
+        keys = Keys.new()
         try:
             with contextlib.ExitStack() as undo:
-                self._folder = PrivateFolder()
+                self._folder = PrivateFolder(options.shared_folder)
                 undo.callback(self._folder.remove)
-                self._address = str(self._folder.path / "socket")
-                self.listener = Listener(self._address, key, backlog=options.ranks)
+                self.listener = Listener(_address(options, self._folder.path), keys, backlog=options.ranks)
                 undo.callback(self.listener.close)
+                _tell_ranks(self._folder.path, self.listener.address, keys)
                 self._private_log = options.log is None
                 self._log = options.log or self._folder.path / "log"
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 put_aside(self._log)
-                variables = environment(options) | {KEY_VARIABLE: key.hex(), "TMPDIR": str(self._folder.path)}
+                variables = environment(options) | {"TMPDIR": str(self._folder.path)}
                 with self._log.open("ab") as output:
                     self.mark_log()
-                    self.process = spawn((*ranks_command, self._address), variables, output)
+                    self.process = spawn((*ranks_command, str(self._folder.path)), variables, output)
                 undo.pop_all()
         except OSError as error:
             raise LaunchError(f"the ranks could not be launched: {error}") from error
+
+    def stop_listening(self) -> None:
+        """Close the door behind the ranks, and forget the keys."""
+        self.listener.close()
+        (self._folder.path / OWNER_FILE).unlink(missing_ok=True)
 
     def mark_log(self) -> None:
         """Let `log_tail` quote only what is printed from here on."""
@@ -99,8 +109,12 @@ class Launch:
         return 128 - code if code < 0 else code
 
     def dump_stacks(self) -> None:
-        """Have every rank on this host print where it is."""
-        self._signal_ranks(signal.SIGUSR1)
+        """Have every rank print where it is."""
+        if self._on_one_host:
+            self._signal_ranks(signal.SIGUSR1)
+        else:
+            # mpiexec and srun hand it on, also to the ranks on this host
+            self.process.send_signal(signal.SIGUSR1)
         # The dump passes through the launcher's pipes on its way to the log.
         time.sleep(0.2)
 
@@ -135,7 +149,7 @@ class Launch:
     def _signal_ranks(self, number: signal.Signals) -> int:
         """Send a signal to the ranks on this host; return how many there were.
 
-        They are known by the address on their command line, which no other process has.
+        They are known by the folder on their command line, which no other process has.
         """
         signalled = 0
         for entry in Path("/proc").iterdir():
@@ -143,7 +157,27 @@ class Launch:
                 continue
             with contextlib.suppress(OSError):
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                if words[1:] == [b"-P", b"-m", RANK_MODULE.encode(), os.fsencode(self._address), b""]:
+                if words[1:] == [b"-P", b"-m", RANK_MODULE.encode(), os.fsencode(self._folder.path), b""]:
                     os.kill(int(entry.name), number)
                     signalled += 1
         return signalled
+
+
+def _address(options: GangOptions, folder: Path) -> str | tuple[str, int]:
+    """Return where to listen: in the private folder, or on a free port of the interface."""
+    if options.interface is None:
+        return str(folder / "socket")
+    interfaces = psutil.net_if_addrs()
+    for address in interfaces.get(options.interface, []):
+        if address.family == socket.AF_INET:
+            return address.address, 0
+    raise LaunchError(
+        f"this host has no network interface {options.interface!r} with an IPv4 address: name one of "
+        f"{', '.join(sorted(interfaces))}"
+    )
+
+
+def _tell_ranks(folder: Path, address: str | tuple[str, int], keys: Keys) -> None:
+    descriptor = os.open(folder / OWNER_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"address": address, "rank_key": keys.rank.hex(), "owner_key": keys.owner.hex()}, file)

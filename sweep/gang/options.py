@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,15 @@ class GangOptions:
         The command that starts the ranks; the ranks' own command is appended. `launchers.launcher_command`
         makes those of the launchers that have a name. Default: ``mpiexec -n ranks`` of the running
         environment, else of PATH.
-    cpus : tuple of int, optional
-        The processor of each rank; None leaves the ranks the processors of this process.
+    cpus : tuple of int or "claimed", optional
+        The processor of each rank. ``"claimed"``: on whatever host a rank is, it takes one of those it may use there
+        that no other gang's rank has. None leaves the ranks the processors that the launcher gives them.
+    interface : str, optional
+        Network interface of this host on which ranks on other hosts reach it (``eth0``, ``ib0``); None: all ranks are
+        on this host, and reach it through a Unix socket.
+    shared_folder : Path, optional
+        A folder that every rank's host sees, needed with `interface`: in a private folder in it the ranks find
+        their keys.
     preload : tuple of str
         Modules that each rank imports before it serves.
     environment : mapping of str to str
@@ -39,7 +47,8 @@ class GangOptions:
     Raises
     ------
     ValueError
-        A value is out of range, or the processors are not one a rank.
+        A value is out of range, the processors are not one a rank, or one of `interface` and `shared_folder` is
+        missing.
 
     Examples
     --------
@@ -53,7 +62,9 @@ class GangOptions:
 
     ranks: int = 1
     launcher: tuple[str, ...] | None = None
-    cpus: tuple[int, ...] | None = None
+    cpus: tuple[int, ...] | Literal["claimed"] | None = None
+    interface: str | None = None
+    shared_folder: Path | None = None
     preload: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     start_timeout_s: float = 60.0
@@ -64,9 +75,15 @@ class GangOptions:
     def __post_init__(self) -> None:
         if self.ranks < 1:
             raise ValueError(f"ranks is {self.ranks}: a gang has at least one rank")
-        if self.cpus is not None and len(self.cpus) != self.ranks:
+        if isinstance(self.cpus, str) and self.cpus != "claimed":
+            raise ValueError(f"cpus is {self.cpus!r}: give a processor for each rank, 'claimed' or None")
+        if isinstance(self.cpus, tuple) and len(self.cpus) != self.ranks:
             raise ValueError(
                 f"cpus names {len(self.cpus)} processors for {self.ranks} ranks: give one for each rank"
+            )
+        if (self.interface is None) != (self.shared_folder is None):
+            raise ValueError(
+                "interface and shared_folder go together: ranks on other hosts need both, ranks on this host neither"
             )
         for name in ("start_timeout_s", "grace_s"):
             seconds = getattr(self, name)

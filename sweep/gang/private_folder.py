@@ -11,6 +11,7 @@ from pathlib import Path
 
 # Not that of any temporary folder that is not locked: what bears it and is not locked is removed.
 PREFIX = "farfield-gang-"
+SHARED_PREFIX = "gang-"
 SOCKET_PATH_LENGTH = 100
 """Bytes that are safe for the path of a Unix socket, of which the kernel allows 107."""
 
@@ -20,6 +21,12 @@ class PrivateFolder:
 
     It is locked for as long as this process lives, so that it can be told from one that was left behind; such
     folders are removed first.
+
+    Parameters
+    ----------
+    shared : Path, optional
+        Make it in this folder, which other hosts see and which is made if it is missing. It holds no socket, and
+        nothing that was left behind in it is removed: a lock may be another host's, and unseen here.
 
     Attributes
     ----------
@@ -41,9 +48,13 @@ class PrivateFolder:
     False
     """
 
-    def __init__(self) -> None:
-        remove_abandoned()
+    def __init__(self, shared: Path | None = None) -> None:
         self._descriptor: int | None = None
+        if shared is not None:
+            shared.mkdir(parents=True, exist_ok=True)
+            self.path, self._descriptor = Path(tempfile.mkdtemp(prefix=SHARED_PREFIX, dir=shared)), -1
+            return
+        remove_abandoned()
         # another gang may take the folder for an abandoned one before it is locked
         while self._descriptor is None:
             self.path = _made()

@@ -22,9 +22,15 @@ def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     return folder
 
 
+@pytest.fixture(params=["Unix socket", "network"])
+def reached(request: pytest.FixtureRequest, temporary: Path) -> dict[str, object]:
+    """How ranks reach their owner, as options of a gang: what follows holds for both."""
+    return {} if request.param == "Unix socket" else {"interface": "lo", "shared_folder": temporary}
+
+
 @pytest.fixture
-def gang(temporary: Path):
-    with Gang(options()) as gang:
+def gang(temporary: Path, reached: dict[str, object]):
+    with Gang(options(**reached)) as gang:
         yield gang
         processes = [*gang.pids, *filter(None, [gang.launcher_pid])]
     assert all_gone(processes)

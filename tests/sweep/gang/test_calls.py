@@ -172,7 +172,14 @@ def test_a_timeout_without_end_is_none(shared: Gang, timeout_s: float) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"ranks": 0}, {"cpus": (0,)}, {"start_timeout_s": 0.0}, {"grace_s": float("inf")}, {"grace_s": -1.0}],
+    [
+        {"ranks": 0},
+        {"cpus": (0,)},
+        {"cpus": "mine"},
+        {"start_timeout_s": 0.0},
+        {"grace_s": float("inf")},
+        {"grace_s": -1.0},
+    ],
 )
 def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
@@ -34,8 +35,23 @@ def test_ranks_are_one_world_on_the_processors_given(temporary: Path) -> None:
     assert seen["cpus"] == [[last]] * 3
     assert seen["modules"] == [True] * 3
     assert seen["threads"] == "1"
-    assert seen["key"] == []
     assert Path(seen["temporary"]).parent == temporary
+
+
+def test_gangs_that_claim_their_processors_share_none_and_a_rank_too_many_says_so(tmp_path: Path) -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    log = tmp_path / "log"
+    with (
+        Gang(options(ranks=1, cpus="claimed")) as one,
+        Gang(options(ranks=len(allowed), cpus="claimed", log=log)) as rest,
+    ):
+        masks = [*call(one, "describe")["cpus"], *call(rest, "describe")["cpus"]]
+    if len(allowed) > 1:
+        # Gangs of other tests that run here at the same time may hold some.
+        claimed = [mask[0] for mask in masks if len(mask) == 1]
+        assert len(set(claimed)) == len(claimed) < len(masks)
+        assert all(mask == allowed for mask in masks if len(mask) > 1)
+    assert f"other gangs have all {len(allowed)} processors" in log.read_text()
 
 
 def test_the_callers_environment_reaches_the_ranks() -> None:
@@ -119,7 +135,7 @@ def test_a_foreign_kernels_that_serves_is_refused_too(tmp_path: Path) -> None:
     """The owner cannot see what a launcher makes of the ranks' path; the ranks say what they found."""
     copy = tmp_path / "kernels"
     copy.mkdir()
-    for name in ("__init__.py", "rank.py"):
+    for name in ("__init__.py", "rank.py", "owner.py", "processors.py"):
         (copy / name).write_text((CHECKOUT / "kernels" / name).read_text())
     mpiexec = Path(sys.executable).with_name("mpiexec")
     launcher = ("env", f"PYTHONPATH={tmp_path}", str(mpiexec), "-n", "2")
@@ -137,14 +153,26 @@ def test_a_temporary_folder_with_a_long_name(tmp_path: Path, monkeypatch: pytest
     assert not folder.exists()
 
 
-def test_the_key_is_on_no_command_line(gang: Gang) -> None:
-    started(gang)
-    variables = Path(f"/proc/{gang.launcher_pid}/environ").read_bytes().split(b"\0")
-    (key,) = [
-        value for name, _, value in (v.partition(b"=") for v in variables) if name == b"FARFIELD_GANG_KEY"
-    ]
-    assert len(key) == 64
-    assert not any(key in line for line in command_lines())
+def test_the_keys_are_in_a_file_of_the_users_alone_until_the_ranks_have_joined(
+    reached: dict[str, object], temporary: Path
+) -> None:
+    """Not on a command line, and not in the environment: mpiexec sends that to whoever reaches its port first."""
+    seen = temporary.with_name(f"{temporary.name} seen")
+    seen.mkdir()
+    # the launcher's last argument is the gang's folder
+    look = 'for f; do :; done; cp -p "$f/owner.json" "$0"; stat -c %a "$f" >"$0/folder"; env >"$0/env"; exec "$@"'
+    launcher = ("sh", "-c", look, str(seen), str(Path(sys.executable).with_name("mpiexec")), "-n", "2")
+    with Gang(options(launcher=launcher, **reached)) as gang:
+        started(gang)
+        told = json.loads((seen / "owner.json").read_text())
+        assert list(temporary.glob("*/owner.json")) == []
+        places = [*command_lines(), (seen / "env").read_bytes()]
+        places += [Path(f"/proc/{pid}/environ").read_bytes() for pid in gang.pids]
+    assert (seen / "owner.json").stat().st_mode & 0o777 == 0o600
+    assert (seen / "folder").read_text() == "700\n"
+    for key in (told["rank_key"], told["owner_key"]):
+        assert len(bytes.fromhex(key)) == 32
+        assert not any(key.encode() in place for place in places)
 
 
 def test_strangers_cannot_connect_nor_stop_the_start(temporary: Path) -> None:
