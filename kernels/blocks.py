@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from kernels.fitting import rmse_grid
 from kernels.inputs import load_arrays, read_arrays
 from kernels.response import estimates
 from kernels.trust import trust_ratios
 
 # Of what a fit's artefact holds, these are the fits themselves; the rest are measures, named as in the store.
 NOT_MEASURES = frozenset({"coefficients", "e0", "excluded"})
+# Of what `kernels.response.estimates` gives, what is kept of transfers: not the profile, which is as large as the rest.
+TRANSFERRED = ("geometry_estimate", "energy_estimate", "energy_estimate_affine", "stiffness_estimate")
 
 
 def estimate_block(
@@ -48,7 +52,78 @@ def estimate_block(
         measured. Empty on ranks other than 0.
     """
     fits, response_of = read_arrays(fit), load_arrays(response)
-    coefficients = fits["coefficients"]
+    found = _judged(
+        comm, fits["coefficients"], response_of, basis=basis, equilibrium=equilibrium, checked=checked
+    )
+    if comm.rank != 0:
+        return {}
+    finite = np.isfinite(fits["coefficients"]).all(axis=1)
+    status = np.where(fits["excluded"], "excluded", np.where(finite, "estimated", "failed"))
+    measures = {name: array for name, array in fits.items() if name not in NOT_MEASURES}
+    return {"status": status.tolist(), **measures, **found}
+
+
+def transfer_block(
+    comm: Any,
+    *,
+    fit: str,
+    response: str,
+    held_out: str,
+    basis: Mapping[str, Any],
+    equilibrium: str,
+    checked: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Judge a block's fits on another dislocation than the one they were trained on.
+
+    Parameters
+    ----------
+    comm : mpi4py communicator
+        Shares the force evaluations of the checks; the estimates are matrix products on rank 0.
+    fit : str
+        Path of `kernels.fitting.fit_block` of W weightings, trained on one dislocation.
+    response : str
+        Path of `kernels.response.response_map` of the other dislocation, of the same basis.
+    held_out : str
+        Path of `kernels.assembly.factors` of the other dislocation's held-out configurations.
+    basis, equilibrium : mapping and str
+        ACE basis, and path of the other dislocation's reference equilibrium.
+    checked : sequence of int, optional
+        Weightings whose estimates are checked; by default every one.
+
+    Returns
+    -------
+    dict
+        By their names in the store, (W,): those of `TRANSFERRED` and ``trust_ratio``, as `estimate_block` gives them
+        for fits that were trained there; ``rmse_energy`` (eV per atom) and ``rmse_forces`` (eV/Å), (W, 2) over (bulk,
+        core), on the other dislocation's held-out configurations. NaN where a fit is. Empty on ranks other than 0.
+
+    Notes
+    -----
+    theory.md, "The linear-response estimate": both parts of the estimate are the other dislocation's response map
+    applied to the fit, so a transfer is linear response as the estimate of a block's own dislocation is, and is
+    checked in the same way.
+    """
+    fits, response_of = read_arrays(fit), load_arrays(response)
+    found = _judged(
+        comm, fits["coefficients"], response_of, basis=basis, equilibrium=equilibrium, checked=checked
+    )
+    if comm.rank != 0:
+        return {}
+    errors = rmse_grid(load_arrays(held_out), fits["coefficients"], fits["e0"])
+    kept = {name: found[name] for name in (*TRANSFERRED, "trust_ratio")}
+    return {**kept, "rmse_energy": errors["rmse_energy"], "rmse_forces": errors["rmse_forces"]}
+
+
+def _judged(
+    comm: Any,
+    coefficients: NDArray[np.float64],
+    response_of: Mapping[str, Any],
+    *,
+    basis: Mapping[str, Any] | None,
+    equilibrium: str | None,
+    checked: Sequence[int] | None,
+) -> dict[str, NDArray[np.float64]]:
+    """Estimate the errors of fits by a response map, and check those that are to be checked."""
     ratios = np.full(len(coefficients), np.nan)
     if basis is not None and equilibrium is not None:
         ratios = trust_ratios(
@@ -59,14 +134,4 @@ def estimate_block(
             coefficients=coefficients,
             checked=range(len(coefficients)) if checked is None else checked,
         )
-    if comm.rank != 0:
-        return {}
-    finite = np.isfinite(coefficients).all(axis=1)
-    status = np.where(fits["excluded"], "excluded", np.where(finite, "estimated", "failed"))
-    measures = {name: array for name, array in fits.items() if name not in NOT_MEASURES}
-    return {
-        "status": status.tolist(),
-        **measures,
-        **estimates(response_of, coefficients),
-        "trust_ratio": ratios,
-    }
+    return {**estimates(response_of, coefficients), "trust_ratio": ratios} if comm.rank == 0 else {}

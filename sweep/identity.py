@@ -83,6 +83,12 @@ class Identity:
         }
         return {name: labels for name, labels in new.items() if labels}
 
+    def _as_known_to(self, earlier: Identity) -> dict[str, Any]:
+        """Give the fingerprint without the kernels that the earlier version lacked: they made none of its numbers."""
+        before = earlier.fingerprint.get("kernels", {})
+        kernels = {name: version for name, version in self.fingerprint["kernels"].items() if name in before}
+        return {**self.fingerprint, "kernels": kernels}
+
     def check_same(self, earlier: Identity, where: Path, *, accept_versions: bool) -> bool:
         """Compare with what a store or a run folder was made for.
 
@@ -106,7 +112,7 @@ class Identity:
             If anything else that changes numbers differs, or an axis lacks a value or has another weight; the
             message names it.
         """
-        changed = differences(earlier.fingerprint, self.fingerprint)
+        changed = differences(earlier.fingerprint, self._as_known_to(earlier))
         versions = [field for field in changed if field.startswith("packages.")]
         others = [field for field in changed if field not in versions]
         if others:

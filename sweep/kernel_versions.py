@@ -19,5 +19,6 @@ KERNEL_VERSIONS: dict[str, int] = {
     "kernels.labelled_files:labelled_set": 1,
     "kernels.fitting:fit_block": 2,
     "kernels.blocks:estimate_block": 2,
+    "kernels.blocks:transfer_block": 1,
     "kernels.points:relax_point": 2,
 }

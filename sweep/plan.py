@@ -79,7 +79,7 @@ class Plan:
     @property
     def nothing_to_do(self) -> bool:
         """Whether everything that was asked for has its result."""
-        return not self.blocks and not self.cylinders
+        return not self.blocks and not self.cylinders and not self.artefacts
 
 
 def plan_study(
@@ -90,6 +90,7 @@ def plan_study(
     verify: bool,
     points_failed: int = 0,
     cylinders: Sequence[Cylinder] = (),
+    transfers: Iterable[Recipe] = (),
 ) -> Plan:
     """Find what a study still needs, from its results back to what they are made from.
 
@@ -107,6 +108,9 @@ def plan_study(
         How many points are recorded as failed, to be told.
     cylinders
         Cylinders whose truncation errors are still to be found.
+    transfers
+        How blocks' fits do on other dislocations, where the store does not know it. Nothing is made for them alone:
+        those are left out whose fits or response maps neither exist nor are made for something else.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def plan_study(
     unfinished = tuple(work for work in works if not work.finished)
     roots = [recipe for work in unfinished for recipe in recipes.block_inputs(work.block).values()]
     roots += [needed for cylinder in cylinders for needed in needs(recipes.truncation(cylinder))]
-    missing, present = _demand(roots, folder, verify=verify)
+    missing, present = _demand(roots, transfers, folder, verify=verify)
     left = sum(len(work.weightings) for work in unfinished)
     if not recipes.relaxing:
         per_block = sum(not weighting.excluded for weighting in recipes.grid.weightings())
@@ -127,9 +131,9 @@ def plan_study(
 
 
 def _demand(
-    roots: Iterable[Recipe], folder: ArtefactFolder, *, verify: bool
+    roots: Iterable[Recipe], transfers: Iterable[Recipe], folder: ArtefactFolder, *, verify: bool
 ) -> tuple[tuple[Recipe, ...], Counter[str]]:
-    """Walk from what is wanted to what it is made from, stopping at what exists."""
+    """Walk from what is wanted to what it is made from, stopping at what exists; then add what may be had with it."""
     missing: dict[str, Recipe] = {}
     present: dict[str, str] = {}
 
@@ -145,6 +149,9 @@ def _demand(
 
     for root in roots:
         want(root)
+    for transfer in transfers:
+        if all(needed.key in missing or folder.has(needed, verify=verify) for needed in needs(transfer)):
+            want(transfer)
     return tuple(missing.values()), Counter(present.values())
 
 
@@ -157,7 +164,10 @@ def left_to_do(plan: Plan) -> str:
     """Say in a few words what a plan would do."""
     points = f"{plan.points_total - plan.points_done} of {plan.points_total} points"
     cylinders = f"truncation errors of {len(plan.cylinders)} cylinder{'s' * (len(plan.cylinders) != 1)}"
-    return " and ".join([points] * bool(plan.blocks) + [cylinders] * bool(plan.cylinders))
+    transfers = plan.tasks["transfers"]
+    others = f"{transfers} transfer{'s' * (transfers != 1)} to other dislocations"
+    words = {points: plan.blocks, cylinders: plan.cylinders, others: transfers}
+    return " and ".join(word for word, wanted in words.items() if wanted)
 
 
 def described(plan: Plan, added: Mapping[str, Sequence[object]] | None = None) -> Sequence[str]:

@@ -23,6 +23,7 @@ from sweep.study.potentials import find_potential_files
 from sweep.study.resolved import ResolvedReference
 from sweep.study.sections import Fidelity, Sampled
 from sweep.study.training_files import NO_TRAINING_FILES, ResolvedTrainingFiles, find_training_files
+from sweep.transfers.made_from import transfer, untransferred
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,9 @@ class Prepared:
             verify=verify,
             points_failed=remaining.failed,
             cylinders=remaining.cylinders() if self.recipes.comparing else (),
+            transfers=[
+                transfer(self.recipes, *each) for each in untransferred(self.recipes, self.folders.store)
+            ],
         )
 
 

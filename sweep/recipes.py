@@ -323,9 +323,12 @@ class Recipes:
 
     def _checked(self, block: Block) -> list[int] | None:
         """Say which estimates of a block are checked; None for all. In a large screen, those drawn first."""
-        weightings = self.grid.weightings()
-        most = max(1, ESTIMATES_CHECKED // self.grid.n_blocks)
-        if self.relaxing or len(weightings) <= most:
+        return None if self.relaxing else self.drawn(block, ESTIMATES_CHECKED // self.grid.n_blocks)
+
+    def drawn(self, block: Block, most: int) -> list[int] | None:
+        """Draw so many weightings of a block, at least one; None for all of them."""
+        weightings, most = self.grid.weightings(), max(1, most)
+        if len(weightings) <= most:
             return None
         # what is no fit has no estimate: last of all
         order = np.where(
@@ -333,17 +336,17 @@ class Recipes:
         )
         return sorted(np.argsort(order)[:most].tolist())
 
-    def relaxation(self, block: Block) -> Recipe:
-        """Relaxing the points of a block; the weighting is added for each."""
-        simulation = self.study.simulation
+    def relaxation(self, block: Block, dislocation: str | None = None) -> Recipe:
+        """Relaxing the points of a block, in its own cylinder or another's; the weighting is added for each."""
+        simulation, simulated = self.study.simulation, dislocation or block.dislocation
         return self.make(
             "kernels.points:relax_point",
             basis=self.basis(self.functions(block)),
             material=self.material,
-            dislocation=block.dislocation,
-            equilibrium=self.equilibrium(block.dislocation, block.simulation_radius),
+            dislocation=simulated,
+            equilibrium=self.equilibrium(simulated, block.simulation_radius),
             fit=self.fit(block),
-            response=self.block_response(block),
+            response=self.response(simulated, block.simulation_radius, self.functions(block)),
             tolerance=simulation.residual_force,
             most_evaluations=simulation.max_evaluations,
             radial_edges=list(RADIAL_EDGES),

@@ -33,6 +33,7 @@ from sweep.schedule import Failure
 from sweep.selection import ListedPoints
 from sweep.store import (
     StoreError,
+    accept_kernels,
     accept_packages,
     configuration_path,
     create_store,
@@ -43,6 +44,7 @@ from sweep.store import (
 from sweep.study import StudyError
 from sweep.study.sections import Fidelity
 from sweep.summary import any_lost, saddles, status_counts, summary_table, truncation_table
+from sweep.transfers.gathering import gathered_transfers
 from sweep.trial import try_inputs
 from sweep.variables import Status
 from sweep.worker import Workplace, gangs
@@ -200,8 +202,11 @@ def _set_up(prepared: Prepared) -> None:
         create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes, truncation=truncation)
         return
     grow_store(folders.store, prepared.grid, prepared.study.text)
-    if Identity.of_store(folders.store).fingerprint["packages"] != packages:
+    made_with = Identity.of_store(folders.store).fingerprint
+    if made_with["packages"] != packages:
         accept_packages(folders.store, packages)
+    if made_with["kernels"] != identity.fingerprint["kernels"]:
+        accept_kernels(folders.store, identity.fingerprint["kernels"])
 
 
 def _run(
@@ -225,6 +230,8 @@ def _run(
         tell(f"{left_to_do(plan)} to do, {cluster.described}")
         complete = _work(prepared, plan, compaction, cluster, progress, seconds)
     _write_configurations(prepared)
+    for line in gathered_transfers(prepared):
+        tell(line)
     _sum_up(prepared, output, time.monotonic() - started, complete=complete)
     for line in (*truncation_lines(compaction.records), *failure_lines(compaction.records)):
         output.print(line, markup=False)

@@ -27,6 +27,7 @@ URGENCY = {
             "truncation",
             "relaxations",
             "estimates",
+            "transfers",
             "fits",
             "response",
             "factors",

@@ -21,6 +21,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "response": ("kernels.response:response_map", "kernels.elasticity:elastic_rows"),
     "fits": ("kernels.fitting:fit_block",),
     "estimates": ("kernels.blocks:estimate_block",),
+    "transfers": ("kernels.blocks:transfer_block",),
     "relaxations": ("kernels.points:relax_point",),
 }
 STAGE_OF: dict[str, str] = {function: stage for stage, functions in STAGES.items() for function in functions}

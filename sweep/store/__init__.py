@@ -6,6 +6,7 @@ from sweep.store.growth import grow_store, read_on_grid
 from sweep.store.template import create_store
 from sweep.store.truncations import read_truncation_status, write_truncations
 from sweep.store.zarr_store import (
+    accept_kernels,
     accept_packages,
     open_store,
     read_status,
@@ -19,6 +20,7 @@ __all__ = [
     "StoreExistsError",
     "StoreMissingError",
     "UnstorableRecordError",
+    "accept_kernels",
     "accept_packages",
     "configuration_path",
     "create_store",

@@ -16,6 +16,7 @@ from sweep.grid import BLOCK_DIMENSIONS, Grid
 from sweep.store.errors import StoreError
 from sweep.store.root import open_root, read_whole
 from sweep.store.template import consolidate
+from sweep.transfers.variables import TARGET
 
 #: Root attribute of a store whose labels stand in the order in which they came, not in that of a study.
 GROWN = "grown"
@@ -117,7 +118,9 @@ def read_on_grid(path: str | os.PathLike[str], name: str, grid: Grid, fill: floa
     values = read_whole(path, name)
     array: Any = root[name]
     dims: tuple[str, ...] = array.metadata.dimension_names
-    places = [_places(_labels(root, dim), grid.axis(dim).values) for dim in dims]
+    # targets of transfers are the grid's dislocations
+    axes = [grid.axis("dislocation" if dim == TARGET else dim) for dim in dims]
+    places = [_places(_labels(root, dim), axis.values) for dim, axis in zip(dims, axes, strict=True)]
     found = np.full([len(place) for place in places], fill, dtype=values.dtype)
     known = [place >= 0 for place in places]
     found[np.ix_(*known)] = values[np.ix_(*(place[has] for place, has in zip(places, known, strict=True)))]

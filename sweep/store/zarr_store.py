@@ -101,6 +101,17 @@ def accept_packages(path: str | os.PathLike[str], packages: Mapping[str, str]) -
     consolidate(Path(path))
 
 
+def accept_kernels(path: str | os.PathLike[str], kernels: Mapping[str, int]) -> None:
+    """Record the versions of kernels that a store was not made with: those of a newer version of Farfield.
+
+    Only the driver may call this, under its lock. Raises as `open_store`.
+    """
+    fingerprint = stored_fingerprint(path)
+    root = open_root(path, "r+")
+    root.attrs["fingerprint"] = json.dumps({**fingerprint, "kernels": dict(kernels)}, sort_keys=True)
+    consolidate(Path(path))
+
+
 def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> int:
     """Merge records into the store.
 

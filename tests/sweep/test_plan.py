@@ -30,6 +30,7 @@ TASKS = {
     "response": 2 + 2,  # response maps and elastic rows
     "fits": 2 * 3 * 2 * 2,
     "estimates": 2 * 3 * 2 * 2,
+    "transfers": 0,
     "relaxations": 72,
 }
 

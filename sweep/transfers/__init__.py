@@ -1,0 +1,1 @@
+"""Transfers: fits judged on other dislocations than the one they were trained on."""
