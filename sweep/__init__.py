@@ -9,19 +9,19 @@ from sweep.registration import register_accessor
 if TYPE_CHECKING:
     from sweep.advice import advise
     from sweep.rates import fit_rate
-    from sweep.store import open_store
+    from sweep.store import open_failures, open_store
 
-__all__ = ["advise", "fit_rate", "open_store"]
+__all__ = ["advise", "fit_rate", "open_failures", "open_store"]
 
 register_accessor()
 
 
 def __getattr__(name: str) -> Any:
     """Load xarray only for those who open a store: workers and plans start without it."""
-    if name == "open_store":
-        from sweep.store import open_store
+    if name in ("open_store", "open_failures"):
+        from sweep import store
 
-        return open_store
+        return getattr(store, name)
     if name == "fit_rate":
         from sweep.rates import fit_rate
 

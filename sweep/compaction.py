@@ -8,17 +8,29 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from sweep.causes import Cause
+from sweep.failures import failure_changes
 from sweep.grid import Block, Cylinder, Grid
 from sweep.journal import AnyRecord
 from sweep.records import Record
 from sweep.remaining import Remaining
 from sweep.schedule import Failure
-from sweep.store import UnstorableRecordError, write_records, write_truncations
+from sweep.store import (
+    Failed,
+    StoreError,
+    UnstorableRecordError,
+    read_failures,
+    write_failures,
+    write_records,
+    write_truncations,
+)
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status
 
 # Merging rewrites whole chunks, so it waits a while; a killed driver loses nothing, it is merged next time, s.
 COMPACTION_S = 5.0
+# Writing down failures may take one part in so many of a run's time.
+FAILURES_SHARE = 20.0
 DRIVER = "driver"
 
 
@@ -39,6 +51,9 @@ class Compaction:
         self._store, self._remaining, self._tell = store, remaining, tell
         self._last = time.monotonic()
         self._damaged: set[Path] = set()
+        self._changes: dict[Failed, Cause | None] = {}
+        self._failed: frozenset[Failed] | None = None
+        self._failures_due = 0.0
 
     @property
     def records(self) -> tuple[AnyRecord, ...]:
@@ -48,13 +63,21 @@ class Compaction:
     def begin(self) -> None:
         """Merge what journals of an earlier run hold: a killed driver may have had no time to."""
         self._merge(self._remaining.take_found())
+        self._keep_failures()
         self._tell_damage()
 
     def run(self) -> None:
         """Merge everything that is new."""
         self._last = time.monotonic()
         self._merge(self._remaining.index.refresh())
+        if time.monotonic() > self._failures_due:
+            self._keep_failures()
         self._tell_damage()
+
+    def finish(self) -> None:
+        """Merge everything that is new, for the last time in this run."""
+        self._failures_due = 0.0
+        self.run()
 
     def now_and_then(self) -> None:
         """Merge if it has been a while."""
@@ -65,6 +88,27 @@ class Compaction:
         """Of some points, those that no journal has, as of now."""
         self.run()
         return self._remaining.left_of(block, weightings)
+
+    def _keep_failures(self) -> None:
+        """Bring the store's failures up to date. They are written whole, so a run of many failures does it seldom."""
+        started, changes, self._changes = time.monotonic(), self._changes, {}
+        if self._failed is not None:
+            changes = {
+                where: why for where, why in changes.items() if why is not None or where in self._failed
+            }
+        if not changes:
+            return
+        try:
+            known = read_failures(self._store)
+        except StoreError as error:
+            self._tell(str(error))
+            known = {}
+        failed = {where: why for where, why in {**known, **changes}.items() if why is not None}
+        if failed != known:
+            write_failures(self._store, failed)
+        self._failed = frozenset(failed)
+        ended = time.monotonic()
+        self._failures_due = ended + FAILURES_SHARE * (ended - started)
 
     def _merge(self, records: Sequence[AnyRecord]) -> None:
         try:
@@ -87,6 +131,7 @@ class Compaction:
             write_truncations(self._store, of_truncation)
         if of_points:
             write_records(self._store, of_points)
+        self._changes |= failure_changes(records, self._remaining.index)
 
     def _tell_damage(self) -> None:
         for damage in self._remaining.index.damage:

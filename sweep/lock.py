@@ -137,6 +137,15 @@ def driver_lock(folder: str | os.PathLike[str]) -> Iterator[LockHolder]:
         os.close(descriptor)
 
 
+def holder_of(folder: Path) -> LockHolder | None:
+    """Say which driver holds a run folder's lock, as far as the file tells; None where it is free."""
+    try:
+        holder = LockHolder(**json.loads((folder / LOCK_NAME).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return None if holder.gone else holder
+
+
 def _acquire(descriptor: int, folder: Path) -> None:
     """Take the lock, allowing what a dead driver had just forked a moment to let go of it."""
     deadline = time.monotonic() + FORK_PATIENCE_S

@@ -101,6 +101,11 @@ class Remaining:
         return found
 
     @property
+    def status(self) -> np.ndarray:
+        """Every point's status, store and journals taken together: numbers of `Status` over the grid's dimensions."""
+        return self._status
+
+    @property
     def failed(self) -> int:
         """How many points are recorded as failed."""
         return int((self._status == Status.failed).sum())

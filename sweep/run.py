@@ -283,7 +283,7 @@ def _work(
         try:
             return engine.run() or not stopping()
         finally:
-            compaction.run()
+            compaction.finish()
 
 
 def _quoted(failure: Failure, logs: Path) -> Failure:

@@ -10,11 +10,16 @@ import typer
 from sweep.cli.options import AsJson, Selections, StoreFolder
 
 
-def status(store: StoreFolder) -> None:
-    """Count a store's points by status, and compare its estimates with what was relaxed."""
+def status(
+    store: StoreFolder,
+    failures: Annotated[
+        bool, typer.Option("--failures", help="say what failed, by cause, with the last lines of a log")
+    ] = False,
+) -> None:
+    """Count a store's points by status, also while it is worked on, and compare its estimates with what was relaxed."""
     from sweep.status import show_status
 
-    raise typer.Exit(show_status(store))
+    raise typer.Exit(show_status(store, failures=failures))
 
 
 def rates(

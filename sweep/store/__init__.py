@@ -2,6 +2,7 @@
 
 from sweep.store.configurations import configuration_path, write_configuration
 from sweep.store.errors import StoreError, StoreExistsError, StoreMissingError, UnstorableRecordError
+from sweep.store.failures import Failed, open_failures, read_failures, write_failures
 from sweep.store.growth import grow_store, read_on_grid
 from sweep.store.template import create_store
 from sweep.store.truncations import read_truncation_status, write_truncations
@@ -16,6 +17,7 @@ from sweep.store.zarr_store import (
 )
 
 __all__ = [
+    "Failed",
     "StoreError",
     "StoreExistsError",
     "StoreMissingError",
@@ -25,13 +27,16 @@ __all__ = [
     "configuration_path",
     "create_store",
     "grow_store",
+    "open_failures",
     "open_store",
+    "read_failures",
     "read_on_grid",
     "read_status",
     "read_status_source",
     "read_truncation_status",
     "stored_fingerprint",
     "write_configuration",
+    "write_failures",
     "write_records",
     "write_truncations",
 ]
