@@ -45,7 +45,8 @@ class Workplace:
     ranks
         MPI ranks of each worker's gang.
     cpus
-        For each worker by its name, the CPUs of its ranks; a worker not named here takes what it is given.
+        For each worker by its name, the CPUs of its ranks; the ranks of a worker not named here
+        claim theirs of those that they find free.
     timeout_s
         Longest a kernel may take, s.
     choice
@@ -66,7 +67,7 @@ class Workplace:
         """How to start the gang of the worker of this name."""
         return GangOptions(
             ranks=self.ranks,
-            cpus=self.cpus.get(name),
+            cpus=self.cpus.get(name, "claimed"),
             environment={"FARFIELD_JAX_CACHE": str(self.compiled / name)},
             log=log_of(self.logs, name),
         )

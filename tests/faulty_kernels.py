@@ -139,3 +139,14 @@ def litter(comm):
 
     with tempfile.NamedTemporaryFile(delete=False) as file:
         return file.name
+
+
+def mpi_library(comm):
+    """Say which MPI library serves the ranks, and how many ranks LAMMPS sees on it."""
+    from lammps import lammps
+    from mpi4py import MPI
+
+    world = lammps(cmdargs=["-log", "none", "-screen", "none"], comm=comm).extract_setting("world_size")
+    with open("/proc/self/maps") as maps:  # noqa: PTH123 - as in a shell
+        mapped = {line.split()[-1] for line in maps if "/libmpi" in line}
+    return {"version": MPI.Get_library_version(), "files": sorted(mapped), "lammps": world}

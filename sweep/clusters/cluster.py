@@ -22,7 +22,8 @@ class Workers:
     count
         Says how many workers there are, and raises `WorkersLostError` once none is coming back.
     cpus
-        For each worker by its name, the CPUs of its ranks; a worker not named here takes what it is given.
+        For each worker by its name, the CPUs of its ranks; the ranks of a worker not named here
+        claim theirs of those that they find free.
     """
 
     client: Client
