@@ -9,6 +9,7 @@ import xarray as xr
 
 from sweep.advice.cheapest import Cheapest, cheapest_of
 from sweep.advice.conclusions import asked, conclusions
+from sweep.advice.elsewhere import Elsewhere, elsewhere_of
 from sweep.advice.errors import AdviceError
 from sweep.advice.front import Front, front_of
 from sweep.advice.observations import Effect, effects_of, most_worth_adding
@@ -40,6 +41,8 @@ class Advice:
         The kind of observation that helps most, if one does.
     transfers
         How the choice of weighting carries over to a dislocation left out of it.
+    elsewhere
+        How wrong fits are on dislocations that they were not trained on.
     """
 
     error: str
@@ -53,6 +56,7 @@ class Advice:
     effects: tuple[Effect, ...]
     add_next: str | None
     transfers: tuple[Transfer, ...]
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     def __str__(self) -> str:
         """Give what it comes to, in sentences, a line each."""
@@ -95,8 +99,8 @@ def advise(
 
     References
     ----------
-    `sweep.advice.limits` for the limits; `sweep.advice.regret`, `sweep.advice.observations` and
-    `sweep.advice.transfer` for the comparisons. Minimax regret: L. J. Savage, J. Am. Stat. Assoc. 46:55 (1951).
+    `sweep.advice.limits` for the limits; `sweep.advice.regret`, `sweep.advice.observations`, `sweep.advice.transfer`
+    and `sweep.advice.elsewhere` for the comparisons. Minimax regret: L. J. Savage, J. Am. Stat. Assoc. 46:55 (1951).
 
     Examples
     --------
@@ -131,4 +135,5 @@ def advise(
         effects=effects,
         add_next=most_worth_adding(effects),
         transfers=transfers_of(trials, confidence),
+        elsewhere=elsewhere_of(ds, trials, confidence),
     )

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sweep.advice.cheapest import MEETS, NONE_MEETS, Cheapest
+from sweep.advice.elsewhere import Elsewhere
 from sweep.advice.observations import Effect
 from sweep.advice.transfer import AS_GOOD, WORSE, Transfer
 from sweep.advice.words import amount, label_words, listed, number, span, whole
@@ -27,6 +28,7 @@ def conclusions(advice: Advice) -> tuple[str, ...]:
     found.append(_weighting(advice))
     found.append(_observations(advice))
     found += [_transfer(each) for each in advice.transfers if each.weighting is not None]
+    found += [_elsewhere(each) for each in advice.elsewhere if each.replicas]
     return tuple(found)
 
 
@@ -75,6 +77,14 @@ def _transfer(found: Transfer) -> str:
         found.verdict, "cannot be told from its own"
     )
     return f"{found.left_out} with the weighting chosen without it {verdict}: {_numbers(found)}."
+
+
+def _elsewhere(found: Elsewhere) -> str:
+    times = f"{number(found.ratio)} times ({span(found.low, found.high)})"
+    return (
+        f"Trained on {found.trained} and bulk, {found.judged} is {times} as wrong as when trained on {found.judged} "
+        f"itself, by linear response; {found.reason}."
+    )
 
 
 def _numbers(found: Effect | Transfer) -> str:

@@ -45,13 +45,14 @@ class Section:
 
 
 def sections_of(advice: Advice) -> tuple[Section, ...]:
-    """Put advice into sections: cheapest points, front, weighting, observations, left-out dislocations."""
+    """Put advice into sections: cheapest points, front, weighting, observations, dislocations left out."""
     return (
         _cheapest(advice),
         _front(advice),
         _weighting(advice),
         _observations(advice),
         _transfers(advice),
+        *([_elsewhere(advice)] if advice.elsewhere else []),
     )
 
 
@@ -171,6 +172,23 @@ def _transfers(advice: Advice) -> Section:
         tuple(rows),
         "each dislocation's potentials are fitted to its own training sets: the choice of weights is what carries over",
     )
+
+
+def _elsewhere(advice: Advice) -> Section:
+    columns = ("trained on", "judged on", "verdict", "error over its own", "low", "high", "trusted", "reason")
+    rows = [
+        (
+            each.trained,
+            each.judged,
+            each.verdict,
+            *(number(value) for value in (each.ratio, each.low, each.high)),
+            f"{each.trusted} of {each.estimates}",
+            each.reason,
+        )
+        for each in advice.elsewhere
+    ]
+    note = "estimated error over that of fits trained on the judged dislocation; all are trained on bulk too"
+    return Section("elsewhere", "Trained on one dislocation, judged on another", columns, tuple(rows), note)
 
 
 def _places(advice: Advice) -> tuple[str, ...]:

@@ -67,13 +67,13 @@ def transfers_of(trials: Trials, confidence: float) -> tuple[Transfer, ...]:
 def _transfer(trials: Trials, place: int, name: str, confidence: float) -> Transfer:
     this = np.arange(trials.log_error.shape[0]) == place
     means = replica_means(trials)
-    others, own = _choice(means, ~this), _choice(means, this)
+    others, own = choice(means, ~this), choice(means, this)
     if others is None or own is None:
         lacking = "the others have" if others is None else "it has"
         return _unknown(name, None, None, f"{lacking} no two weightings to compare")
     ratios = []
     for replica, without in left_one_out(trials):
-        theirs, mine = _choice(without, ~this), _choice(without, this)
+        theirs, mine = choice(without, ~this), choice(without, this)
         if theirs is not None and mine is not None:
             errors = trials.log_error[place, :, :, :, replica]
             ratios.append(float(mean_known(errors[..., theirs] - errors[..., mine], (0, 1))))
@@ -87,7 +87,7 @@ def _transfer(trials: Trials, place: int, name: str, confidence: float) -> Trans
     return Transfer(name, *labels, verdict, ratio, low, high, replicas, reason)
 
 
-def _choice(means: Floats, dislocations: Bools) -> int | None:
+def choice(means: Floats, dislocations: Bools) -> int | None:
     """Choose the weighting of least regret for some dislocations; none where nothing can be compared."""
     regret = worst(regrets(means[dislocations]))
     best = int(regret.argmin())

@@ -7,6 +7,7 @@ from sweep.figures.errors import FigureError
 from sweep.figures.estimates import effectivity
 from sweep.figures.heat_map import weight_heat_map
 from sweep.figures.profile import strain_profile
+from sweep.figures.transfers import transfer_matrix
 
 __all__ = [
     "FigureError",
@@ -15,5 +16,6 @@ __all__ = [
     "error_against_fit_error",
     "error_along",
     "strain_profile",
+    "transfer_matrix",
     "weight_heat_map",
 ]

@@ -19,8 +19,10 @@ from sweep.figures.profile import picture_of_profile
 from sweep.figures.replicas import REPLICA
 from sweep.figures.slices import DISLOCATION, block_dims, known
 from sweep.figures.style import Picture
+from sweep.figures.transfers import picture_of_transfers
 from sweep.store import configuration_path
 from sweep.store.potential_cores import potential_cores_path
+from sweep.transfers.variables import TARGET
 
 ERROR, ESTIMATE, ENERGY = "geometry_error", "geometry_estimate", "energy_error"
 TRUNCATION_ERRORS = ("truncation_geometry_error", "truncation_energy_error")
@@ -79,6 +81,8 @@ def _figures(
     yield f"{error}-weights", partial(picture_of_weights, ds, error)
     yield "strain_error_profile", partial(picture_of_profile, ds)
     yield "effectivity", partial(picture_of_effectivity, ds)
+    if TARGET in ds.dims:
+        yield f"{error}-transfers", partial(picture_of_transfers, ds, error)
     for name in TRUNCATION_ERRORS:
         if name in ds and bool(known(ds, name).any()):
             yield f"{name}-simulation_radius", partial(picture_along, ds, name, "simulation_radius")

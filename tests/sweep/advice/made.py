@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sweep.variables import Status
+from sweep.variables import Status, Trust
 
 LABELS: dict[str, Any] = {
     "dislocation": ["screw", "edge"],
@@ -59,3 +59,34 @@ def marked(ds: xr.Dataset, status: Status, **labels: Any) -> xr.Dataset:
         here = here & (ds[name] == label)
     marks = ds["status"].where(~here, status).astype(np.uint8)
     return ds.assign(status=marks, geometry_error=ds["geometry_error"].where(~here, np.nan))
+
+
+NAMES = ["screw", "edge", "mixed"]
+#: How wrong fits trained on one are on another, over fits trained on that one.
+RATIOS = {
+    ("screw", "edge"): 3.0,
+    ("screw", "mixed"): 1.5,
+    ("edge", "screw"): 1.0,
+    ("edge", "mixed"): 2.0,
+    ("mixed", "screw"): 1.02,
+    ("mixed", "edge"): 0.5,
+}
+
+
+def transferred(
+    *, scatter: float = 0.02, seed: int = 3, dislocations: list[str] | None = None, **labels: Any
+) -> xr.Dataset:
+    """A store whose estimates follow `RATIOS`, times an error of each dislocation's own."""
+    names = dislocations or NAMES
+    ds = store(falling, dislocation=names, **labels)
+    own = np.array([[RATIOS.get((trained, judged), 1.0) for judged in names] for trained in names])
+    own = own * np.array([{"screw": 0.1, "edge": 0.4, "mixed": 0.2}[name] for name in names])
+    law = xr.DataArray(own, dims=("dislocation", "target_dislocation"))
+    clean = law * ds["geometry_error"].notnull()
+    noise = np.exp(scatter * np.random.default_rng(seed).normal(size=clean.shape))
+    ds = ds.assign_coords(target_dislocation=names)
+    ds["transfer_geometry_estimate"] = clean.where(clean > 0) * noise
+    ds["transfer_estimate_trusted"] = xr.full_like(
+        ds["transfer_geometry_estimate"], Trust.trusted, dtype=np.uint8
+    )
+    return ds
