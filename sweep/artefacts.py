@@ -8,8 +8,6 @@ import math
 import numbers
 import os
 import re
-import secrets
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +18,7 @@ import numpy as np
 
 from sweep.artefact_file import ContentsError, read_contents, write_contents
 from sweep.durable import make_folder, sync_path
+from sweep.leftovers import hold, remove_abandoned, temporary_beside
 
 KEY_DIGITS = 40
 #: In plain data, what marks a mapping that stands for a recipe: its one value is the recipe's key.
@@ -230,10 +229,10 @@ class ArtefactFolder:
         if self.has(recipe):
             return path
         make_folder(path.parent)
-        writer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        temporary = path.with_name(f".{path.stem}.{writer}.tmp")
+        temporary = temporary_beside(path)
         try:
             with temporary.open("xb") as file:
+                hold(file.fileno())
                 write_contents(file, recipe.text, contents)
                 file.flush()
                 os.fsync(file.fileno())
@@ -272,6 +271,10 @@ class ArtefactFolder:
             ) from error
         self._verified[path.stem] = state
         return contents
+
+    def remove_leftovers(self) -> list[Path]:
+        """Remove what killed writers left unfinished, and say what that was; others may be writing meanwhile."""
+        return remove_abandoned(self.path.glob("??/.*.tmp"))
 
 
 def _plain(value: Any, where: str) -> Any:

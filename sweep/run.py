@@ -23,6 +23,7 @@ from sweep.gang import last_lines, log_of
 from sweep.grid import GridError
 from sweep.identity import Identity, StudyChangedError
 from sweep.journal import Journal, JournalError
+from sweep.leftovers import remove_own
 from sweep.lock import StoreLockedError, driver_lock
 from sweep.plan import Plan, left_to_do
 from sweep.prepared import Prepared, prepare
@@ -187,8 +188,10 @@ def _check_unchanged(prepared: Prepared, *, accept_versions: bool) -> bool:
 def _set_up(prepared: Prepared) -> None:
     """Make the folders and the store where they are missing; the journals' identity before any journal."""
     folders, identity = prepared.folders, prepared.identity
+    remove_own(folders.run, folders.store)
     for folder in (folders.artefacts, folders.journals, folders.logs, folders.compiled, folders.scratch):
         folder.mkdir(parents=True, exist_ok=True)
+    prepared.artefacts.remove_leftovers()
     if Identity.of_run(folders.run) != identity:
         identity.write(folders.run)
     packages = identity.fingerprint["packages"]
