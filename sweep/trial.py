@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from sweep.artefacts import Recipe
-from sweep.gang import Gang, GangError, GangOptions, KernelError
+from sweep.gang import Gang, GangDied, GangError, GangOptions, KernelError, LaunchError
 from sweep.prepared import Prepared
 from sweep.worker import plain_values, resolved
 
 # Longest the potential may take for one crystal, s, and the reading of the training files, which may be long.
 POTENTIAL_LIMIT_S, FILES_LIMIT_S = 300.0, 3600.0
+# A gang that dies may have been killed by someone; if the study is to blame, the next one dies as well.
+ATTEMPTS = 2
 
 
 def try_inputs(prepared: Prepared) -> list[tuple[Recipe, dict[str, Any]]]:
@@ -52,9 +54,12 @@ def _tried(
 ) -> dict[str, Any]:
     """Run a recipe's kernel, or refuse the study for the field that it tries."""
     arguments = resolved({**recipe.inputs, **instead}, prepared.artefacts, prepared.files)
-    try:
-        return dict(gang.call(recipe.function, timeout_s=limit_s, **arguments))
-    except KernelError as error:
-        raise prepared.study.refusal(f"{field}: {error.reason}") from error
-    except GangError as error:
-        raise prepared.study.refusal(f"{field} cannot be tried: {error}") from error
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return dict(gang.call(recipe.function, timeout_s=limit_s, **arguments))
+        except KernelError as error:
+            raise prepared.study.refusal(f"{field}: {error.reason}") from error
+        except GangError as error:
+            if attempt == ATTEMPTS or not isinstance(error, (GangDied, LaunchError)):
+                raise prepared.study.refusal(f"{field} cannot be tried: {error}") from error
+    raise AssertionError("every attempt returns or raises")
