@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.core import Status
 from distributed.security import Security
 
 from sweep.clusters.cluster import Site, Workers
 from sweep.clusters.configuration import CONFIGURATION
+from sweep.clusters.errors import WorkersLostError
 from sweep.clusters.presence import Presence
 from sweep.clusters.resources import Resources
+
+# A worker that is killed while it starts takes the start of all of them with it, which is then made again.
+START_ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
@@ -43,20 +48,54 @@ class LocalWorkers:
 
     @contextmanager
     def connected(self, site: Site) -> Iterator[Workers]:
-        """Start the workers, and end them with the context."""
+        """Start the workers, and end them with the context.
+
+        Raises
+        ------
+        WorkersLostError
+            If they do not start.
+        """
         with (
             dask.config.set({**CONFIGURATION, "temporary-directory": str(site.scratch)}),
-            LocalCluster(
-                n_workers=self.resources.workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                protocol="tls://",
-                security=Security.temporary(),
-                dashboard_address="127.0.0.1:0",
-                silence_logs=50,
-            ) as cluster,
+            self._started() as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
             client.wait_for_workers(self.resources.workers, timeout=60)
-            yield Workers(client, Presence(client), self.resources.cpus)
+            presence = Presence(client)
+
+            def count() -> int:
+                present = presence()
+                if present < self.resources.workers:
+                    self._replace_lost(cluster)
+                return present
+
+            yield Workers(client, count, self.resources.cpus)
+
+    def _started(self) -> LocalCluster:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                return LocalCluster(
+                    n_workers=self.resources.workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    protocol="tls://",
+                    security=Security.temporary(),
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=50,
+                )
+            except RuntimeError as error:
+                if attempt == START_ATTEMPTS:
+                    raise WorkersLostError(f"the workers on this machine do not start: {error}") from error
+        raise AssertionError("every attempt returns or raises")
+
+    def _replace_lost(self, cluster: LocalCluster) -> None:
+        """Have workers started anew, under their names, that Dask has given up.
+
+        A nanny whose new worker dies while it starts, or is long in starting, gives up; Dask then forgets it, and
+        waits for someone to ask for as many workers again.
+        """
+        for name, nanny in list(cluster.workers.items()):
+            if nanny.status is Status.failed:
+                del cluster.workers[name]
+        cluster.scale(self.resources.workers)
