@@ -61,7 +61,7 @@ def study(reference: str, *, quick: bool) -> dict[str, Any]:
             "degree": DEGREES[::2] if quick else DEGREES,
             "domain_radius": [8.0],
             "n_train": [8],
-            "replica": 1 if quick else 2,
+            "replica": 1,
             **(QUICK if quick else WEIGHTS),
         },
     }
