@@ -7,6 +7,7 @@ import queue
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from contextlib import suppress
 
 from distributed import Client, Future
@@ -178,6 +179,11 @@ class Engine:
             left = self.left_of(task.place, task.weightings)
         if task.weightings and not left:
             self.schedule.succeed(task)
+            return
+        if isinstance(error, CancelledError):
+            # Dask forgets every task with its scheduler, which is none's failure; whether one is left is asked at once
+            self.schedule.put_back(task, left)
+            self._ask_again = 0.0
             return
         again = self.schedule.retry(task, left)
         worker_died = isinstance(error, (KilledWorker, TimeoutError)) and not isinstance(error, GangError)

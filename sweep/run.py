@@ -66,8 +66,8 @@ _REFUSALS = (
     JournalError,
     OSError,
 )
-# What a machine may do to a run that has begun: a full disk, a folder that went away, no worker left.
-_STOPS = (OSError, StoreError, JournalError, WorkersLostError, TimeoutError)
+# What a machine may do to a run that has begun: a full disk, a folder that went away, no worker or scheduler left.
+_STOPS = (OSError, StoreError, JournalError, ClusterError, WorkersLostError, TimeoutError)
 
 
 class RefusedError(ValueError):

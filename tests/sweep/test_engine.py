@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from distributed.client import FutureCancelledError
 from distributed.core import Status
 from distributed.scheduler import KilledWorker, WorkerState
 
 from sweep.assignments import NOT_BEGUN, Assignment, Estimated, Outcome
+from sweep.clusters import WorkersLostError
 from sweep.engine import Engine
 from sweep.gang import GangDied
 from sweep.grid import Block
@@ -255,3 +257,56 @@ def test_what_a_worker_did_not_get_to_is_submitted_again(plan: Plan) -> None:
     assert finished
     assert failures == []
     assert len(cluster.recorded) == 72
+
+
+def test_tasks_that_a_scheduler_forgot_are_not_blamed(plan: Plan) -> None:
+    """Three schedulers die in a row, with everything that they were given."""
+    died = 0
+
+    def play(cluster: Cluster) -> None:
+        nonlocal died
+        if died < 3 and any(sent.relaxing for sent in cluster.running):
+            died += 1
+            for sent in list(cluster.running):
+                cluster.end(sent, FutureCancelledError(sent.key, "scheduler-connection-lost"))
+        elif cluster.running:
+            cluster.end(cluster.running[0])
+
+    finished, failures, cluster = run(plan, play)
+    assert finished
+    assert died == 3
+    assert failures == []
+    assert len(cluster.recorded) == 72
+
+
+def test_a_run_whose_scheduler_does_not_come_back_stops_without_a_failure(plan: Plan) -> None:
+    gone = False
+
+    def play(cluster: Cluster) -> None:
+        nonlocal gone
+        if any(sent.relaxing for sent in cluster.running):
+            gone = True
+            for sent in list(cluster.running):
+                cluster.end(sent, FutureCancelledError(sent.key, "scheduler-connection-lost"))
+        elif cluster.running:
+            cluster.end(cluster.running[0])
+
+    def workers() -> int:
+        if gone:
+            raise WorkersLostError("the scheduler is gone")
+        return 2
+
+    cluster, failures = Cluster(), list[Failure]()
+    engine = Engine(
+        cluster,
+        workers,
+        plan,
+        record_failure=failures.append,
+        left_of=cluster.left_of,
+        watch=lambda _: None,
+        idle=lambda: play(cluster),
+        stopping=lambda: False,
+    )
+    with pytest.raises(WorkersLostError):
+        engine.run()
+    assert failures == []
