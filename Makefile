@@ -4,11 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick truncation test check format clean help
+.PHONY: quick truncation slurm-demo slurm-test test check format clean help
 
 help:
 	@echo "make quick   set up and run studies/quick.yaml: 72 fits and relaxations of a tungsten screw dislocation"
 	@echo "make truncation  set up, run studies/truncation*.yaml and fit their rates: under an hour"
+	@echo "make slurm-demo  the quick study on a SLURM cluster of this machine's own (Debian's slurmctld, slurmd, slurm-client, munge)"
+	@echo "make slurm-test  every test on such a cluster, the slow ones too"
 	@echo "make test    set up and run every test"
 	@echo "make check   set up, lint, check formatting and types"
 	@echo "make format  set up and reformat the code"
@@ -16,7 +18,7 @@ help:
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,slurm]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
 quick: $(READY)
@@ -28,6 +30,14 @@ truncation: $(READY)
 	$(BIN)/sweep run studies/truncation-snap.yaml
 	$(BIN)/sweep run studies/truncation.yaml
 	$(BIN)/python benchmarks/truncation.py truncation.zarr truncation-snap.zarr
+
+slurm-demo: $(READY)
+	folder=$$(mktemp -d /tmp/slurm-XXXX) && trap 'deployments/slurm/local-cluster.sh down '$$folder EXIT && \
+	eval "$$(deployments/slurm/local-cluster.sh up $$folder)" && \
+	$(BIN)/sweep run studies/quick.yaml --store tungsten-quick-slurm.zarr --cluster deployments/slurm/local-cluster.yaml
+
+slurm-test: $(READY)
+	FARFIELD_REQUIRE_SLURM=1 $(BIN)/python -m pytest tests/deployments tests/sweep/clusters $(PYTEST)
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
@@ -42,4 +52,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info tungsten-quick.zarr tungsten-quick.zarr.run tungsten-quick.figures tungsten-quick.html
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info tungsten-quick.zarr tungsten-quick.zarr.run tungsten-quick.figures tungsten-quick.html tungsten-quick-slurm.zarr tungsten-quick-slurm.zarr.run

@@ -72,6 +72,7 @@ class Engine:
         self.client = client
         self.workers = workers
         self.window = WINDOW_PER_WORKER
+        self._present = 0
         self.schedule = Schedule(plan)
         self.batches = Batches(self.schedule)
         self.record_failure = record_failure
@@ -103,10 +104,14 @@ class Engine:
         """
         while True:
             self._look_at_workers()
-            if not self.stopping():
+            stopping = self.stopping()
+            if not stopping:
                 self._fill()
             if not self._running:
                 return self.schedule.finished and not self._suspects
+            if stopping and not self._present:
+                # what waits for a worker that may never come does not run
+                return False
             with suppress(queue.Empty):
                 self._end(self._ended.get(timeout=LOOK_S))
             self.idle()
@@ -116,7 +121,8 @@ class Engine:
         now = time.monotonic()
         if now >= self._ask_again:
             self._ask_again = now + ASK_WORKERS_S
-            self.window = WINDOW_PER_WORKER * max(1, self.workers())
+            self._present = self.workers()
+            self.window = WINDOW_PER_WORKER * max(1, self._present)
 
     def _fill(self) -> None:
         """Keep the workers busy; a task under suspicion of killing them runs alone."""

@@ -258,7 +258,12 @@ def _work(
     def late() -> bool:
         return seconds is not None and time.monotonic() - started > seconds
 
-    site = Site(folders.run, folders.scratch, lambda line: console.print(line, markup=False, highlight=False))
+    site = Site(
+        folders.run,
+        folders.logs,
+        folders.scratch,
+        lambda line: console.print(line, markup=False, highlight=False),
+    )
     with (
         _stopping_on_interrupt(console) as stopping,
         Journal.create(folders.journals) as journal,
@@ -307,6 +312,7 @@ def _workplace(prepared: Prepared, cluster: Cluster, workers: Workers) -> Workpl
         files=dict(prepared.files),
         ranks=cluster.ranks,
         cpus=workers.cpus,
+        gang=workers.gang,
         timeout_s=KERNEL_LIMIT_S,
         choice=prepared.choice,
     )
@@ -314,21 +320,25 @@ def _workplace(prepared: Prepared, cluster: Cluster, workers: Workers) -> Workpl
 
 @contextmanager
 def _stopping_on_interrupt(console: Console) -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C finish what runs, and the second stop at once; both leave a run that can be resumed."""
+    """Let the first Ctrl-C finish what runs, and the second stop at once; both leave a run that can be resumed.
+
+    A queue that ends the driver's own job (SIGTERM) leaves it seconds: as the second Ctrl-C, jobs are cancelled.
+    """
     asked = False
 
-    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's
         nonlocal asked
-        if asked:
+        if asked or number == signal.SIGTERM:
             raise KeyboardInterrupt
         asked = True
         console.print("finishing what runs; Ctrl-C again stops at once")
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _write_configurations(prepared: Prepared) -> None:

@@ -8,16 +8,17 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from distributed import Client, Worker, WorkerPlugin, get_worker
+from distributed import Client, Reschedule, Worker, WorkerPlugin, get_worker
 
 from sweep.artefacts import KEY_MARK, ArtefactFolder, KernelCall, Recipe
 from sweep.assignments import Estimated
-from sweep.gang import Gang, GangError, GangOptions, log_of
+from sweep.clusters.leaving import LEAVING, PATIENCE_S
+from sweep.gang import Gang, GangDied, GangError, GangOptions, log_of
 from sweep.grid import Block, Cylinder
 from sweep.journal import Journal, JournalReader, RecordIndex
 from sweep.records import Record
@@ -45,12 +46,14 @@ class Workplace:
     ranks
         MPI ranks of each worker's gang.
     cpus
-        For each worker by its name, the CPUs of its ranks; the ranks of a worker not named here
-        claim theirs of those that they find free.
+        For each worker by its name, the CPUs of its ranks; a worker not named here has what `gang` says.
     timeout_s
         Longest a kernel may take, s.
     choice
         Which of a block's estimated points are relaxed; None for all.
+    gang
+        How gangs are launched, but for what is each worker's own; by default by mpiexec, each rank on a
+        processor that it claims.
     """
 
     artefacts: Path
@@ -62,12 +65,14 @@ class Workplace:
     cpus: Mapping[str, tuple[int, ...]]
     timeout_s: float
     choice: Choice | None = None
+    gang: GangOptions = field(default_factory=lambda: GangOptions(cpus="claimed"))
 
     def gang_options(self, name: str) -> GangOptions:
         """How to start the gang of the worker of this name."""
-        return GangOptions(
+        return replace(
+            self.gang,
             ranks=self.ranks,
-            cpus=self.cpus.get(name, "claimed"),
+            cpus=self.cpus.get(name, self.gang.cpus),
             environment={"FARFIELD_JAX_CACHE": str(self.compiled / name)},
             log=log_of(self.logs, name),
         )
@@ -117,6 +122,9 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         try:
             answer = self.gang.call(function, timeout_s=self.workplace.timeout_s, **arguments)
         except GangError as error:
+            if LEAVING.wait(PATIENCE_S if isinstance(error, GangDied) else 0.0):
+                # nobody's fault: another worker does it
+                raise Reschedule from error
             error.worker = self.label
             raise
         return dict(answer)
@@ -283,7 +291,7 @@ def relax_points(
     worker = here()
     arguments = worker.arguments(kernel.inputs)
     for number, weighting in enumerate(weightings):
-        if number and time.monotonic() > until:
+        if LEAVING.is_set() or (number and time.monotonic() > until):
             return tuple(weightings[number:])
         known = worker.recorded.get(block, weighting)
         if known is not None and not known.failed:

@@ -6,8 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from distributed import Reschedule
+
 from sweep.artefacts import Recipe
 from sweep.assignments import NOT_BEGUN, Assignment, Outcome
+from sweep.clusters.leaving import LEAVING
 from sweep.grid import Block, Cylinder
 from sweep.journal import JournalError
 from sweep.worker import (
@@ -36,13 +39,13 @@ def work_through(assignments: Sequence[Assignment]) -> list[Outcome]:
     -------
     list of Outcome
         One for each: an error costs its own assignment. Those behind an error of the worker itself (its disk is full)
-        are not begun, nor those whose turn does not come within `LONGEST_BATCH_S`.
+        are not begun, nor those whose turn does not come within `LONGEST_BATCH_S`, or before the worker has to leave.
     """
     until = time.monotonic() + LONGEST_BATCH_S
     here().recorded.refresh()
     outcomes: list[Outcome] = []
     for assignment in assignments:
-        if time.monotonic() > until and outcomes:
+        if LEAVING.is_set() or (time.monotonic() > until and outcomes):
             break
         outcomes.append(_outcome(assignment, until))
         if isinstance(outcomes[-1].error, _OF_THE_WORKER):
@@ -54,6 +57,8 @@ def _outcome(assignment: Assignment, until: float) -> Outcome:
     started = time.perf_counter()
     try:
         outcome = _done(assignment, until)
+    except Reschedule:
+        outcome = NOT_BEGUN
     except Exception as error:  # noqa: BLE001 - whatever it ended with is dealt with by the driver
         outcome = Outcome(error=error)
     return replace(outcome, seconds=time.perf_counter() - started)

@@ -21,9 +21,12 @@ ArtefactPath = Annotated[
 WorkerCount = Annotated[
     int | None, typer.Option(help="workers, each with a gang of MPI ranks [default: CPUs / ranks]")
 ]
-RankCount = Annotated[int, typer.Option(help="MPI ranks of each worker's gang")]
+RankCount = Annotated[int | None, typer.Option(help="MPI ranks of each worker's gang [default: 1]")]
 ClusterName = Annotated[
-    str, typer.Option("--cluster", help="where workers are: local, or a scheduler's tls://HOST:PORT")
+    str,
+    typer.Option(
+        "--cluster", help="where workers are: local, a scheduler's tls://HOST:PORT, or a cluster file (YAML)"
+    ),
 ]
 Certificates = Annotated[
     Path | None,

@@ -1,4 +1,4 @@
-"""Where a run's workers are: this machine, or a scheduler that runs already."""
+"""Where a run's workers are: this machine, a scheduler that runs already, or jobs of a queueing system."""
 
 from sweep.clusters.choice import ClusterChoice
 from sweep.clusters.cluster import Cluster, Site, Workers

@@ -1,4 +1,4 @@
-"""Which cluster a user names: this machine, or an address."""
+"""Which cluster a user names: this machine, an address, or a file that says what jobs are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.clusters.address import AddressedWorkers
+from sweep.clusters.batch.cluster import BatchWorkers
+from sweep.clusters.batch.cluster_file import load_cluster_file
 from sweep.clusters.cluster import Cluster
 from sweep.clusters.errors import ClusterError
 from sweep.clusters.local import LocalWorkers
@@ -21,18 +23,18 @@ class ClusterChoice:
     Parameters
     ----------
     name
-        ``local`` or a scheduler's address, ``tls://HOST:PORT``.
+        ``local``, a scheduler's address, ``tls://HOST:PORT``, or the path of a cluster file.
     workers
         Workers on this machine; None for as many as there are CPUs for.
     ranks
-        MPI ranks of each worker's gang.
+        MPI ranks of each worker's gang; None for one, or what the cluster file says.
     certificates
         Folder of the certificates for an address; None for those that Dask's configuration names.
     """
 
     name: str = LOCAL
     workers: int | None = None
-    ranks: int = 1
+    ranks: int | None = None
     certificates: Path | None = None
 
     def cluster(self) -> Cluster:
@@ -48,14 +50,22 @@ class ClusterChoice:
         >>> ClusterChoice(workers=1).cluster().described
         '1 workers of 1 ranks'
         """
+        ranks = 1 if self.ranks is None else self.ranks
         if self.name == LOCAL:
             if self.certificates is not None:
                 raise ClusterError("--certificates is for an address: a local run makes its own")
-            return LocalWorkers(Resources.of(self.workers, self.ranks))
+            return LocalWorkers(Resources.of(self.workers, ranks))
         if "://" in self.name:
             if self.workers is not None:
                 raise ClusterError(
                     f"--workers {self.workers}: at {self.name} the workers are what is there; leave it out"
                 )
-            return AddressedWorkers.of(self.name, self.ranks, self.certificates)
-        raise ClusterError(f"--cluster {self.name}: give {LOCAL} or a scheduler's address, tls://HOST:PORT")
+            return AddressedWorkers.of(self.name, ranks, self.certificates)
+        for option, value in (("--workers", self.workers), ("--ranks", self.ranks)):
+            if value is not None:
+                raise ClusterError(
+                    f"{option} {value}: {self.name} says that itself, under jobs and ranks; change it there"
+                )
+        if self.certificates is not None:
+            raise ClusterError("--certificates is for an address: a run makes its own for its jobs")
+        return BatchWorkers(load_cluster_file(Path(self.name)))

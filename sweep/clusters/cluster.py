@@ -10,6 +10,8 @@ from typing import Protocol
 
 from distributed import Client
 
+from sweep.gang import GangOptions
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -22,13 +24,16 @@ class Workers:
     count
         Says how many workers there are, and raises `WorkersLostError` once none is coming back.
     cpus
-        For each worker by its name, the CPUs of its ranks; the ranks of a worker not named here
-        claim theirs of those that they find free.
+        For each worker by its name, the CPUs of its ranks; a worker not named here has what `gang` says.
+    gang
+        How gangs are launched there, but for what each worker has of its own; by default by mpiexec, each
+        rank on a processor that it claims.
     """
 
     client: Client
     count: Callable[[], int]
     cpus: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    gang: GangOptions = field(default_factory=lambda: GangOptions(cpus="claimed"))
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,8 @@ class Site:
 
     Parameters
     ----------
-    run
-        The run folder, which exists.
+    run, logs
+        The run folder and that of logs in it, which exist.
     scratch
         Folder for what Dask writes.
     tell
@@ -46,6 +51,7 @@ class Site:
     """
 
     run: Path
+    logs: Path
     scratch: Path
     tell: Callable[[str], None]
 

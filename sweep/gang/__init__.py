@@ -2,6 +2,7 @@
 
 from sweep.gang.errors import GangDied, GangError, GangTimeout, KernelError, LaunchError
 from sweep.gang.gang import Gang
+from sweep.gang.launchers import check_launcher, launcher_command
 from sweep.gang.logs import last_lines, log_of
 from sweep.gang.options import GangOptions
 
@@ -13,6 +14,8 @@ __all__ = [
     "GangTimeout",
     "KernelError",
     "LaunchError",
+    "check_launcher",
     "last_lines",
+    "launcher_command",
     "log_of",
 ]

@@ -15,7 +15,7 @@ _MOST_PROBLEMS = 5
 _LONGEST_VALUE = 60
 
 
-def problems(error: ValidationError, model: type[BaseModel]) -> tuple[str, ...]:
+def problems(error: ValidationError, model: type[BaseModel], document: str = "study") -> tuple[str, ...]:
     """Say every problem in a line: the field, its value and what would be accepted.
 
     Parameters
@@ -25,6 +25,8 @@ def problems(error: ValidationError, model: type[BaseModel]) -> tuple[str, ...]:
         name ("names 6 twice; …").
     model
         The model; a field's `description` is what it accepts, and is quoted.
+    document
+        What the model is called in messages.
 
     Returns
     -------
@@ -32,7 +34,7 @@ def problems(error: ValidationError, model: type[BaseModel]) -> tuple[str, ...]:
         The first five problems, and how many more there are.
     """
     details = error.errors(include_url=False)
-    lines = tuple(_problem(detail, model) for detail in details[:_MOST_PROBLEMS])
+    lines = tuple(_problem(detail, model, document) for detail in details[:_MOST_PROBLEMS])
     more = len(details) - len(lines)
     return (*lines, f"and {more} more") if more else lines
 
@@ -84,7 +86,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"use {listed(known)}"
 
 
-def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
+def _problem(detail: ErrorDetails, model: type[BaseModel], document: str) -> str:
     steps = detail["loc"]
     unknown = detail["type"] == "extra_forbidden"
     path, accepted, section = _walk(steps[:-1] if unknown else steps, model)
@@ -92,14 +94,14 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
         key = str(steps[-1])
         name = key if key.isidentifier() and key.isascii() else shown(key)
         known = () if section is None else tuple(section.model_fields)
-        return f"{path}{'.' if path else ''}{name} is not a key of a study; {nearest(key, known)}"
+        return f"{path}{'.' if path else ''}{name} is not a key of a {document}; {nearest(key, known)}"
     # Of one item of a list, the description speaks of the list.
     remedy = f"{path.partition('[')[0]} accepts {accepted}" if path.endswith("]") else f"give {accepted}"
     if detail["type"] == "missing":
         return f"{path} is missing; {remedy}"
     if detail["type"] == "value_error":
         return f"{path} {detail['ctx']['error']}".strip()
-    return f"{path or 'the study'} is {shown(detail['input'])}; {remedy}"
+    return f"{path or f'the {document}'} is {shown(detail['input'])}; {remedy}"
 
 
 def _walk(steps: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, str, type[BaseModel] | None]:
