@@ -210,6 +210,7 @@ def drawn(stores: dict[str, xr.Dataset], path: Path) -> None:
     """Draw relaxed against estimated errors, those that were trusted filled."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure, panels = plt.subplots(1, len(stores), figsize=(4.2 * len(stores), 4.0), squeeze=False)
     for panel, (reference, ds) in zip(panels[0], stores.items(), strict=True):
@@ -238,6 +239,10 @@ def drawn(stores: dict[str, xr.Dataset], path: Path) -> None:
                 )
         panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends, title=reference)
         panel.set(xlabel="estimated geometry error (Å)", ylabel="relaxed geometry error (Å)")
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
         panel.legend(fontsize=7, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=150)
