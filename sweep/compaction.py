@@ -12,6 +12,7 @@ from sweep.causes import Cause
 from sweep.failures import failure_changes
 from sweep.grid import Block, Cylinder, Grid
 from sweep.journal import AnyRecord
+from sweep.location import StoreLike
 from sweep.records import Record
 from sweep.remaining import Remaining
 from sweep.schedule import Failure
@@ -47,7 +48,7 @@ class Compaction:
         Called with a line about what cannot be merged.
     """
 
-    def __init__(self, store: Path, remaining: Remaining, tell: Callable[[str], None]) -> None:
+    def __init__(self, store: StoreLike, remaining: Remaining, tell: Callable[[str], None]) -> None:
         self._store, self._remaining, self._tell = store, remaining, tell
         self._last = time.monotonic()
         self._damaged: set[Path] = set()

@@ -11,6 +11,7 @@ from typing import Any
 from sweep.durable import sync_path
 from sweep.fingerprint import differences
 from sweep.grid import BLOCK_DIMENSIONS, Grid
+from sweep.location import StoreLike
 from sweep.store import open_store, stored_fingerprint
 
 IDENTITY_NAME = "study.json"
@@ -41,7 +42,7 @@ class Identity:
         return cls(fingerprint, {axis.name: [_plain(label) for label in axis.values] for axis in grid.axes})
 
     @classmethod
-    def of_store(cls, store: Path) -> Identity:
+    def of_store(cls, store: StoreLike) -> Identity:
         """Read which study a store was made for; raises as `sweep.open_store`."""
         fingerprint, dataset = stored_fingerprint(store), open_store(store)
         names = [str(name) for name in dataset["status"].dims]
@@ -89,7 +90,7 @@ class Identity:
         kernels = {name: version for name, version in self.fingerprint["kernels"].items() if name in before}
         return {**self.fingerprint, "kernels": kernels}
 
-    def check_same(self, earlier: Identity, where: Path, *, accept_versions: bool) -> bool:
+    def check_same(self, earlier: Identity, where: StoreLike, *, accept_versions: bool) -> bool:
         """Compare with what a store or a run folder was made for.
 
         Parameters

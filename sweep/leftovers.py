@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from sweep.location import FolderLocation, StoreLike, location_of
+
 # Nothing takes this long to write: what another host left is removed by its age alone, s.
 LONGEST_WRITE_S = 24 * 3600.0
 
@@ -53,7 +55,7 @@ def hold(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def remove_own(run: Path, store: Path) -> list[Path]:
+def remove_own(run: Path, store: StoreLike) -> list[Path]:
     """Remove halves that an earlier driver left: of the store, of files in it, and of files in the run folder.
 
     Only a driver may call this, under its lock: no other writes there.
@@ -61,17 +63,20 @@ def remove_own(run: Path, store: Path) -> list[Path]:
     Parameters
     ----------
     run, store
-        The run folder, and its store; either may be missing.
+        The run folder, and its store; either may be missing. At a URL nothing has a temporary name.
 
     Returns
     -------
     list of Path
         What was removed.
     """
-    half = re.compile(rf"\.{re.escape(store.name)}\.(.+-)?\d+-[0-9a-f]{{8}}\.tmp")
-    found = [path for path in store.parent.glob(f".{store.name}.*.tmp") if half.fullmatch(path.name)]
-    # Zarr's name for a file that is not whole yet
-    found += [*store.rglob("*.partial"), *run.glob(".*.tmp")]
+    location, found = location_of(store), list(run.glob(".*.tmp"))
+    if isinstance(location, FolderLocation):
+        name = location.name
+        half = re.compile(rf"\.{re.escape(name)}\.(.+-)?\d+-[0-9a-f]{{8}}\.tmp")
+        found += [path for path in location.folder.glob(f".{name}.*.tmp") if half.fullmatch(path.name)]
+        # Zarr's name for a file that is not whole yet
+        found += location.path.rglob("*.partial")
     return [path for path in found if _removed(path)]
 
 

@@ -1,68 +1,30 @@
-"""The driver's lock: one driver a run folder, and a dead one never in the way."""
+"""The driver's lock: one driver a run folder, on any host, and a dead one never in the way."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
-import shlex
-import socket
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sweep.durable import make_folder
+from sweep.lock_file import LockFile, LockHolder, this_kernel
+
+__all__ = ["HeldLock", "LockHolder", "LockLostError", "StoreLockedError", "driver_lock"]
 
 LOCK_NAME = "lock"
 FORK_PATIENCE_S = 5.0
 """How long a dead driver's lock is waited for: its forked children let go of it as soon as they run."""
+STILL_S = 90.0
+"""A driver on another host is dead when its counter has stood still for so long: NFS may show a change 60 s late."""
+LOOK_S = 2.0
+"""How often a waiter looks at another host's counter."""
 
 # A forked child shares its parent's flock and would keep it alive, so it closes what it finds here.
 _held: set[int] = set()
-
-
-@dataclass(frozen=True)
-class LockHolder:
-    """The driver that holds a lock.
-
-    Parameters
-    ----------
-    host, pid
-        Where it runs.
-    started
-        When it took the lock: ISO 8601, UTC.
-    command
-        Its command line.
-    """
-
-    host: str
-    pid: int
-    started: str
-    command: str
-
-    @classmethod
-    def this_process(cls) -> LockHolder:
-        """Describe the process that asks."""
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(socket.gethostname(), os.getpid(), started, shlex.join([sys.executable, *sys.argv]))
-
-    @property
-    def gone(self) -> bool:
-        """Whether it ran on this host and does no more."""
-        if self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:  # it is another user's
-            return False
-        return False
 
 
 class StoreLockedError(BlockingIOError):
@@ -86,24 +48,67 @@ class StoreLockedError(BlockingIOError):
         self.holder = holder
 
 
+class LockLostError(OSError):
+    """The lock is another driver's now: who held it may write no more."""
+
+
+class HeldLock:
+    """A lock that this process holds.
+
+    Parameters
+    ----------
+    file
+        The lock's file.
+    holder
+        What was written into it.
+    """
+
+    def __init__(self, file: LockFile, holder: LockHolder) -> None:
+        self.holder = holder
+        self._file = file
+
+    def check(self) -> None:
+        """See that the lock is still this process's; called before every write to the store.
+
+        Raises
+        ------
+        LockLostError
+            If another driver has taken it over, or the lock cannot be read any more.
+        """
+        found = self._file.holder() or self._file.patient_holder()
+        if found is not None and found.token == self.holder.token:
+            return
+        who = f"process {found.pid} on {found.host}" if found else "somebody who left no name"
+        raise LockLostError(
+            f"{self._file.path} is held by {who} now: this driver stood still for too long, or its file system did. "
+            "It has written nothing since; what its workers journaled the other driver takes in"
+        )
+
+
 @contextmanager
-def driver_lock(folder: str | os.PathLike[str]) -> Iterator[LockHolder]:
+def driver_lock(
+    folder: str | os.PathLike[str], tell: Callable[[str], None] | None = None
+) -> Iterator[HeldLock]:
     """Hold the only driver's lock on a run folder, for as long as the context lasts.
 
-    The lock is an ``flock`` on ``<folder>/lock``, which holds the driver's host, pid, start and command as
+    The lock is an ``flock`` on ``<folder>/lock``, which holds the driver's host, pid, start, command and a token as
     JSON. The kernel drops it with the process, however that dies, so a dead driver's lock on this host is
-    free at once. Processes started by the driver do not inherit it. Between hosts it is as good as the file
-    system's ``flock``: on one that keeps locks to a host, two hosts are not kept apart.
+    free at once. Processes started by the driver do not inherit it. Some file systems keep an ``flock`` to a host, so
+    the file also holds a counter that a living driver raises: one that finds the name of another host's driver watches
+    this counter, and takes over once it has stood still for `STILL_S` by its own monotonic clock. No clock is
+    compared with another's.
 
     Parameters
     ----------
     folder
         The run folder; made where it is missing.
+    tell
+        Called with a line where another host's driver is watched.
 
     Yields
     ------
-    LockHolder
-        What was written into the lock.
+    HeldLock
+        Whose `HeldLock.check` belongs before every write.
 
     Raises
     ------
@@ -115,8 +120,8 @@ def driver_lock(folder: str | os.PathLike[str]) -> Iterator[LockHolder]:
     Examples
     --------
     >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder, driver_lock(folder) as holder:
-    ...     holder.pid == os.getpid()
+    >>> with tempfile.TemporaryDirectory() as folder, driver_lock(folder) as lock:
+    ...     lock.holder.pid == os.getpid()
     True
     """
     folder = Path(folder)
@@ -126,12 +131,21 @@ def driver_lock(folder: str | os.PathLike[str]) -> Iterator[LockHolder]:
     _held.add(descriptor)
     try:
         _acquire(descriptor, folder)
+        file = LockFile(folder / LOCK_NAME, descriptor)
+        watched = _wait_for_other_hosts(file, folder, tell)
         holder = LockHolder.this_process()
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
-        yield holder
+        file.write(holder)
+        lock = HeldLock(file, holder)
+        if watched:
+            # two waiters may have seen the same counter stand still: the last to write its name goes on
+            time.sleep(LOOK_S)
+            lock.check()
+        with file.beating(holder):
+            yield lock
         # The file stays: were it unlinked, two drivers could hold locks on two files of one name.
-        os.ftruncate(descriptor, 0)
+        with contextlib.suppress(LockLostError):
+            lock.check()
+            file.clear()
     finally:
         _held.discard(descriptor)
         os.close(descriptor)
@@ -139,21 +153,19 @@ def driver_lock(folder: str | os.PathLike[str]) -> Iterator[LockHolder]:
 
 def holder_of(folder: Path) -> LockHolder | None:
     """Say which driver holds a run folder's lock, as far as the file tells; None where it is free."""
-    try:
-        holder = LockHolder(**json.loads((folder / LOCK_NAME).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return None
-    return None if holder.gone else holder
+    holder = LockFile(folder / LOCK_NAME, -1).holder()
+    return None if holder is None or holder.gone else holder
 
 
 def _acquire(descriptor: int, folder: Path) -> None:
     """Take the lock, allowing what a dead driver had just forked a moment to let go of it."""
     deadline = time.monotonic() + FORK_PATIENCE_S
+    file = LockFile(folder / LOCK_NAME, descriptor)
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = _read_holder(descriptor)
+            holder = file.patient_holder()
             if holder is None or not holder.gone or time.monotonic() > deadline:
                 raise StoreLockedError(folder, holder) from None
             time.sleep(0.02)
@@ -161,13 +173,25 @@ def _acquire(descriptor: int, folder: Path) -> None:
             return
 
 
-def _read_holder(descriptor: int) -> LockHolder | None:
-    """Read who holds the lock, allowing the holder a moment to write it."""
-    for _ in range(20):
-        with contextlib.suppress(ValueError, TypeError):
-            return LockHolder(**json.loads(os.pread(descriptor, 65536, 0)))
-        time.sleep(0.01)
-    return None
+def _wait_for_other_hosts(file: LockFile, folder: Path, tell: Callable[[str], None] | None) -> bool:
+    """Watch the counter of a driver on another host, if the file names one; whether there was one to watch."""
+    first = file.holder()
+    if first is None or first.kernel == this_kernel():
+        return False
+    if tell is not None:
+        tell(
+            f"{folder} was last used by process {first.pid} on {first.host}: watching for {STILL_S:.0f} s whether it "
+            "still is"
+        )
+    since = time.monotonic()
+    while time.monotonic() - since < STILL_S:
+        time.sleep(LOOK_S)
+        now = file.holder()
+        if now is None:
+            return False
+        if now != first:
+            raise StoreLockedError(folder, now)
+    return True
 
 
 def _close_in_child() -> None:

@@ -12,6 +12,7 @@ from sweep.fingerprint import fingerprint, installed_packages
 from sweep.grid import Grid, grid_of
 from sweep.identity import Identity
 from sweep.kernel_versions import KERNEL_VERSIONS
+from sweep.location import FolderLocation, Location, StoreLike, location_of
 from sweep.plan import Plan, plan_study
 from sweep.recipes import Recipes
 from sweep.remaining import Remaining
@@ -33,30 +34,29 @@ class Folders:
     Parameters
     ----------
     store
-        The Zarr store.
+        The Zarr store, in a folder or at a URL.
+    run
+        Everything of a run but its store and shared artefacts: on a file system that all workers share.
     artefacts
         Folder of artefacts, which studies may share.
     """
 
-    store: Path
+    store: Location
+    run: Path
     artefacts: Path
 
     @classmethod
-    def of(cls, study: Study, store: Path | None, artefacts: Path | None) -> Folders:
+    def of(
+        cls, study: Study, store: StoreLike | None, artefacts: Path | None, run: Path | None = None
+    ) -> Folders:
         """Name the folders: by default ``<study>.zarr`` in the current folder, artefacts in its run folder."""
-        # resolved, so that a link and what it points to have one run folder and one lock
-        chosen = (Path(f"{study.study}.zarr") if store is None else store).resolve()
+        chosen = location_of(f"{study.study}.zarr" if store is None else store)
         if not chosen.name:
             raise study.refusal(
                 f"--store {store} is no name for a store; give one such as {study.study}.zarr"
             )
-        run = chosen.with_name(chosen.name + ".run")
-        return cls(chosen, run / "artefacts" if artefacts is None else artefacts.resolve())
-
-    @property
-    def run(self) -> Path:
-        """Everything of a run but its store and shared artefacts."""
-        return self.store.with_name(self.store.name + ".run")
+        run = chosen.run_folder if run is None else run.resolve()
+        return cls(chosen, run, run / "artefacts" if artefacts is None else artefacts.resolve())
 
     @property
     def journals(self) -> Path:
@@ -152,7 +152,12 @@ class Prepared:
 
 
 def prepare(
-    path: Path, store: Path | None, artefacts: Path | None, fidelity: Fidelity | None = None
+    path: StoreLike,
+    store: StoreLike | None,
+    artefacts: Path | None,
+    fidelity: Fidelity | None = None,
+    *,
+    run_folder: Path | None = None,
 ) -> Prepared:
     """Read and check a study and find its potential's files; nothing is written.
 
@@ -160,8 +165,8 @@ def prepare(
     ----------
     path
         The study file; or a store, which stands for the study that it was made for, its files being looked for beside
-        it.
-    store, artefacts
+        it (in the current folder where it is at a URL).
+    store, artefacts, run_folder
         As given by the user; None for the defaults.
     fidelity
         In place of the study's own.
@@ -175,22 +180,24 @@ def prepare(
     TrainingFilesError
         If a training file is missing.
     """
-    study, folder = _study_at(path), path.absolute().parent
+    study, folder = _study_at(path)
     if fidelity is not None:
         study = study.model_copy(update={"fidelity": fidelity})
     check_available(study)
     reference, training_files = find_potential_files(study, folder), find_training_files(study, folder)
     grid = grid_of(study)
     recipes = Recipes(study, grid, reference, training_files)
-    folders = Folders.of(study, store, artefacts)
+    folders = Folders.of(study, store, artefacts, run_folder)
     return Prepared(study, grid, reference, recipes, folders, training_files, choice_of(study, grid))
 
 
-def _study_at(path: Path) -> Study:
-    """Read a study file, or the study that a store keeps."""
-    if not path.is_dir():
-        return load_study(path)
-    return read_study(str(open_store(path).attrs["study"]), path.name)
+def _study_at(path: StoreLike) -> tuple[Study, Path]:
+    """Read a study file, or the study that a store keeps, and say where its files are looked for first."""
+    location = location_of(path)
+    if isinstance(location, FolderLocation) and not location.path.is_dir():
+        file = Path(path)
+        return load_study(file), file.absolute().parent
+    return read_study(str(open_store(location).attrs["study"]), location.name), location.folder
 
 
 def choice_of(study: Study, grid: Grid) -> Choice | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.clusters import ClusterChoice
+from sweep.location import StoreLike
 from sweep.refinement import Refinement, points_to_refine
 from sweep.run import LOCAL, RefusedError, run_study
 from sweep.store import StoreError, open_store
@@ -17,12 +18,13 @@ POINTS_A_MINUTE = 600
 
 
 def refine_store(
-    store: Path,
+    store: StoreLike,
     *,
     points: int | None = None,
     minutes: float | None = None,
     where: ClusterChoice = LOCAL,
     artefacts: Path | None = None,
+    run_folder: Path | None = None,
     output: Console | None = None,
     progress: Console | None = None,
 ) -> int:
@@ -34,7 +36,7 @@ def refine_store(
         The store. The study is the one it keeps; files that this names are looked for beside the store.
     points, minutes
         The budget: one of them, or both. What is running when the time is over ends first.
-    where, artefacts, output, progress
+    where, artefacts, run_folder, output, progress
         As `sweep.run.run_study`.
 
     Returns
@@ -62,6 +64,7 @@ def refine_store(
         store=store,
         where=where,
         artefacts=artefacts,
+        run_folder=run_folder,
         fidelity=Fidelity(relax="all"),
         refinement=Refinement(frozenset(found), None if minutes is None else 60.0 * minutes),
         output=output,

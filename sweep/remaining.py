@@ -8,6 +8,7 @@ import numpy as np
 
 from sweep.grid import Block, Cylinder, Grid
 from sweep.journal import AnyRecord, JournalReader, RecordIndex
+from sweep.location import StoreLike, location_of
 from sweep.plan import BlockWork
 from sweep.records import Record
 from sweep.selection import ESTIMATES, Choice, Estimates
@@ -45,7 +46,7 @@ class Remaining:
     def __init__(
         self,
         grid: Grid,
-        store: Path,
+        store: StoreLike,
         journals: Path,
         *,
         relaxing: bool,
@@ -60,7 +61,7 @@ class Remaining:
         self._truncation = np.full(grid.shape[:2], Status.pending, dtype=np.uint8)
         names = ESTIMATES if relaxing and choice is not None else ()
         self._estimates = {name: np.full(grid.shape, np.nan) for name in names}
-        if store.exists():
+        if location_of(store).exists():
             self._status = read_on_grid(store, "status", grid, Status.pending)
             self._source = read_on_grid(store, "status_source", grid, StatusSource.none)
             self._truncation = read_on_grid(store, "truncation_status", grid, Status.pending)

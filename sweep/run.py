@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import zarr
 from rich.console import Console
 
 from sweep.artefacts import RecipeError
@@ -24,6 +23,7 @@ from sweep.grid import GridError
 from sweep.identity import Identity, StudyChangedError
 from sweep.journal import Journal, JournalError
 from sweep.leftovers import remove_own
+from sweep.location import LocationError, StoreLike
 from sweep.lock import StoreLockedError, driver_lock
 from sweep.plan import Plan, left_to_do
 from sweep.prepared import Prepared, prepare
@@ -42,6 +42,7 @@ from sweep.store import (
     open_store,
     write_configuration,
 )
+from sweep.store.root import open_root
 from sweep.study import StudyError
 from sweep.study.sections import Fidelity
 from sweep.summary import any_lost, saddles, status_counts, summary_table, truncation_table
@@ -62,6 +63,7 @@ _REFUSALS = (
     StoreError,
     StoreLockedError,
     ClusterError,
+    LocationError,
     RecipeError,
     JournalError,
     OSError,
@@ -74,7 +76,9 @@ class RefusedError(ValueError):
     """Input that cannot be run; nothing has been written."""
 
 
-def forecast(study: Path, *, store: Path | None, artefacts: Path | None) -> tuple[Plan, dict[str, list[Any]]]:
+def forecast(
+    study: Path, *, store: StoreLike | None, artefacts: Path | None, run_folder: Path | None = None
+) -> tuple[Plan, dict[str, list[Any]]]:
     """Say what a run would do, and which labels its axes have grown by; nothing is written and no worker started.
 
     Raises
@@ -83,7 +87,7 @@ def forecast(study: Path, *, store: Path | None, artefacts: Path | None) -> tupl
         If the study cannot be run.
     """
     try:
-        prepared = prepare(study, store, artefacts)
+        prepared = prepare(study, store, artefacts, run_folder=run_folder)
         _check_unchanged(prepared, accept_versions=True)
         made = prepared.folders.store
         # the store's own, where there is one: a run's is written before its store grows
@@ -95,11 +99,12 @@ def forecast(study: Path, *, store: Path | None, artefacts: Path | None) -> tupl
 
 
 def run_study(
-    study: Path,
+    study: StoreLike,
     *,
-    store: Path | None = None,
+    store: StoreLike | None = None,
     where: ClusterChoice = LOCAL,
     artefacts: Path | None = None,
+    run_folder: Path | None = None,
     accept_versions: bool = False,
     retry_failed: bool = False,
     fidelity: Fidelity | None = None,
@@ -112,13 +117,16 @@ def run_study(
     Parameters
     ----------
     study
-        The study file.
+        The study file, or a store that stands for its study.
     store
-        The store; by default ``<study>.zarr`` in the current folder.
+        The store, a path or a URL; by default ``<study>.zarr`` in the current folder.
     where
         Which workers, and the MPI ranks of each one's gang; by default as many on this machine as it has CPUs for.
     artefacts
-        Folder of artefacts; by default in the run folder beside the store.
+        Folder of artefacts; by default in the run folder.
+    run_folder
+        Folder of journals, lock and logs, which all workers reach; by default ``<store>.run`` beside the store, in the
+        current folder where that is at a URL.
     accept_versions
         Go on although numerical packages have changed since the store was made, and record that.
     retry_failed
@@ -146,14 +154,17 @@ def run_study(
     with ExitStack() as held:
         try:
             cluster = where.cluster()
-            prepared = prepare(study, store, artefacts, fidelity)
+            prepared = prepare(study, store, artefacts, fidelity, run_folder=run_folder)
             if refinement is not None:
                 listed = ListedPoints(refinement.points, prepared.grid.weightings())
                 prepared = replace(prepared, choice=listed)
             _check_unchanged(prepared, accept_versions=accept_versions)
             cluster.check()
             tried = try_inputs(prepared)
-            held.enter_context(driver_lock(prepared.folders.run))
+            lock = held.enter_context(driver_lock(prepared.folders.run, tell=progress.print))
+            # who lost the lock to another host's driver writes no more
+            guarded = prepared.folders.store.guarded(lock.check)
+            prepared = replace(prepared, folders=replace(prepared.folders, store=guarded))
             # once more: another driver may have set it up during the trial
             _check_unchanged(prepared, accept_versions=accept_versions)
             remaining = prepared.remaining(retry_failed=retry_failed)
@@ -344,7 +355,7 @@ def _stopping_on_interrupt(console: Console) -> Iterator[Callable[[], bool]]:
 def _write_configurations(prepared: Prepared) -> None:
     """Keep each reference equilibrium in the store, so that cores can be drawn."""
     store, artefacts = prepared.folders.store, prepared.artefacts
-    known = zarr.open_group(store, mode="r", use_consolidated=True)
+    known = open_root(store, "r")
     for dislocation in prepared.study.dislocations:
         for radius in prepared.study.axes.simulation_radius:
             recipe = prepared.recipes.equilibrium(dislocation, radius)

@@ -13,9 +13,11 @@ import xarray as xr
 from sweep.causes import Cause
 from sweep.failures import failure_changes
 from sweep.grid import DIMENSIONS, Axis, Grid
+from sweep.location import StoreLike
 from sweep.lock import LockHolder, holder_of
 from sweep.remaining import Remaining
 from sweep.store import Failed, open_store, read_failures, read_on_grid
+from sweep.store.root import at_location
 from sweep.variables import Status
 
 
@@ -44,7 +46,7 @@ class Running:
     grid: Grid
 
 
-def running(store: Path) -> Running:
+def running(store: StoreLike, run_folder: Path | None = None) -> Running:
     """Look at a store and its run folder, which a driver and workers may be writing to meanwhile.
 
     Nothing is written and no lock is taken.
@@ -60,7 +62,8 @@ def running(store: Path) -> Running:
     OSError
         If a journal cannot be read.
     """
-    folder = store.resolve().with_name(store.resolve().name + ".run")
+    with at_location(store) as location:
+        folder = location.run_folder if run_folder is None else run_folder
     # before anything is read: a driver that ends meanwhile leaves more in the store, never less
     driver = holder_of(folder)
     grid = _grid_of(open_store(store))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import xarray as xr
 from rich.console import Console
@@ -12,6 +10,7 @@ from sweep.effectivity import effectivities, effectivity_table, warnings_of
 from sweep.failure_groups import by_cause, described
 from sweep.grid import GridError
 from sweep.journal import JournalError
+from sweep.location import StoreLike
 from sweep.running import running
 from sweep.store import StoreError, open_store
 from sweep.summary import saddles
@@ -21,7 +20,7 @@ FINE, REFUSED = 0, 2
 
 
 def show_status(
-    store: Path,
+    store: StoreLike,
     output: Console | None = None,
     errors: Console | None = None,
     *,

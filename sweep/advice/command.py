@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from sweep.advice.advice import advise
 from sweep.advice.errors import AdviceError
 from sweep.advice.labels import labels_in, part_of
 from sweep.advice.table import advice_json, advice_lines, advice_tables
+from sweep.location import StoreLike
 from sweep.printing import print_found
 from sweep.store import StoreError, open_store
 
@@ -19,7 +19,7 @@ DONE, REFUSED = 0, 2
 
 
 def show_advice(
-    store: Path, tolerance: float, *, select: Sequence[str] = (), as_json: bool = False, **options: Any
+    store: StoreLike, tolerance: float, *, select: Sequence[str] = (), as_json: bool = False, **options: Any
 ) -> int:
     """Print what a store says of how to reach a tolerance.
 

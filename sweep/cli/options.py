@@ -8,9 +8,21 @@ from typing import Annotated
 import typer
 
 StudyFile = Annotated[Path, typer.Argument(help="the study file (YAML)", metavar="STUDY")]
-StoreFolder = Annotated[Path, typer.Argument(help="the store", metavar="STORE")]
+StoreFolder = Annotated[
+    str, typer.Argument(help="the store: a folder, or a URL such as s3://bucket/study.zarr", metavar="STORE")
+]
 StorePath = Annotated[
-    Path | None, typer.Option("--store", help="the store [default: <study>.zarr in the current folder]")
+    str | None,
+    typer.Option(
+        "--store", help="the store: a folder, or a URL [default: <study>.zarr in the current folder]"
+    ),
+]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--run-folder",
+        help="folder of journals, lock and logs, which all workers share [default: <store>.run beside the store]",
+    ),
 ]
 ArtefactPath = Annotated[
     Path | None,

@@ -12,6 +12,7 @@ from sweep.cli.options import (
     Certificates,
     ClusterName,
     RankCount,
+    RunFolder,
     StoreFolder,
     StorePath,
     StudyFile,
@@ -19,13 +20,18 @@ from sweep.cli.options import (
 )
 
 
-def plan(study: StudyFile, store: StorePath = None, artefacts: ArtefactPath = None) -> None:
+def plan(
+    study: StudyFile,
+    store: StorePath = None,
+    artefacts: ArtefactPath = None,
+    run_folder: RunFolder = None,
+) -> None:
     """Say what a run would do: points, blocks, tasks by stage, and what exists already."""
     from sweep.plan import described
     from sweep.run import forecast
 
     console = Console(soft_wrap=True, highlight=False)
-    for line in described(*forecast(study, store=store, artefacts=artefacts)):
+    for line in described(*forecast(study, store=store, artefacts=artefacts, run_folder=run_folder)):
         console.print(line, markup=False)
 
 
@@ -37,6 +43,7 @@ def run(
     cluster: ClusterName = "local",
     certificates: Certificates = None,
     artefacts: ArtefactPath = None,
+    run_folder: RunFolder = None,
     accept_versions: Annotated[
         bool,
         typer.Option(
@@ -56,6 +63,7 @@ def run(
         store=store,
         where=ClusterChoice(cluster, workers, ranks, certificates),
         artefacts=artefacts,
+        run_folder=run_folder,
         accept_versions=accept_versions,
         retry_failed=retry_failed,
     )
@@ -69,6 +77,7 @@ def screen(
     cluster: ClusterName = "local",
     certificates: Certificates = None,
     artefacts: ArtefactPath = None,
+    run_folder: RunFolder = None,
 ) -> None:
     """Fit and estimate every point of a study and relax none: for very large grids. `sweep run` then goes on."""
     from sweep.clusters import ClusterChoice
@@ -77,7 +86,10 @@ def screen(
 
     fidelity = Fidelity(relax="none")
     where = ClusterChoice(cluster, workers, certificates=certificates)
-    raise typer.Exit(run_study(study, store=store, where=where, artefacts=artefacts, fidelity=fidelity))
+    status = run_study(
+        study, store=store, where=where, artefacts=artefacts, run_folder=run_folder, fidelity=fidelity
+    )
+    raise typer.Exit(status)
 
 
 def refine(
@@ -89,6 +101,7 @@ def refine(
     cluster: ClusterName = "local",
     certificates: Certificates = None,
     artefacts: ArtefactPath = None,
+    run_folder: RunFolder = None,
 ) -> None:
     """Relax next the points of a store that would change its conclusion most easily, until a budget is spent."""
     from sweep.clusters import ClusterChoice
@@ -100,5 +113,6 @@ def refine(
         minutes=minutes,
         where=ClusterChoice(cluster, workers, ranks, certificates),
         artefacts=artefacts,
+        run_folder=run_folder,
     )
     raise typer.Exit(status)

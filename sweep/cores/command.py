@@ -11,12 +11,13 @@ from rich.console import Console
 from sweep.cores.keeping import keep_core
 from sweep.exporting.choice import labels_in
 from sweep.exporting.errors import ExportError
+from sweep.location import StoreLike
 from sweep.store import StoreError
 
 DONE, REFUSED = 0, 2
 
 
-def keep(store: Path, at: Sequence[str] = (), artefacts: Path | None = None) -> int:
+def keep(store: StoreLike, at: Sequence[str] = (), artefacts: Path | None = None) -> int:
     """Keep a potential's core in the store, and print its group.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from sweep.exporting.errors import ExportError
 from sweep.exporting.stored_study import stored_recipes
 from sweep.gang import Gang, GangError, GangOptions, KernelError
 from sweep.grid import Block, Grid
+from sweep.location import StoreLike, location_of
 from sweep.lock import driver_lock
 from sweep.store import open_store
 from sweep.store.potential_cores import write_potential_core
@@ -30,7 +30,7 @@ _NEEDED = ("material", "equilibrium", "fit")
 
 
 def keep_core(
-    store: str | os.PathLike[str],
+    store: StoreLike,
     at: Mapping[str, str] | None = None,
     *,
     artefacts: str | os.PathLike[str] | None = None,
@@ -61,7 +61,6 @@ def keep_core(
     sweep.lock.StoreLockedError
         If a run is going on.
     """
-    store = Path(store).resolve()
     dataset = open_store(store)
     points = [chosen_point(dataset, at)] if at is not None else best_points(dataset)
     if not points:
@@ -70,9 +69,10 @@ def keep_core(
         status = Status(int(dataset["status"].sel(labels)))
         if status is not Status.relaxed:
             raise ExportError(f"{_named(labels)} is {status.name}: only a relaxed point has a core to keep")
-    run = store.with_name(store.name + ".run")
+    location = location_of(store)
+    run = location.run_folder
     folder = ArtefactFolder(run / "artefacts" if artefacts is None else artefacts)
-    with driver_lock(run):
+    with driver_lock(run) as lock:
         cores = [
             (labels, _relaxed(found.relaxation(_block(labels)), found.grid, labels, folder))
             for labels in points
@@ -80,7 +80,7 @@ def keep_core(
         ]
         return [
             write_potential_core(
-                store,
+                location.guarded(lock.check),
                 labels,
                 core["corrector"],
                 {"name": _short(dataset, labels), "geometry_error": float(core["geometry_error"])},

@@ -12,6 +12,7 @@ from sweep.exporting.choice import labels_in
 from sweep.exporting.errors import ExportError
 from sweep.exporting.structures import export_structures
 from sweep.exporting.tables import export_csv, export_netcdf, export_parquet
+from sweep.location import StoreLike
 from sweep.store import StoreError, open_store
 
 DONE, REFUSED = 0, 2
@@ -24,7 +25,7 @@ STRUCTURES = ".xyz"
 POTENTIALS = (".npz", ".yace")
 
 
-def export(store: Path, output: Path, at: Sequence[str] = (), artefacts: Path | None = None) -> int:
+def export(store: StoreLike, output: Path, at: Sequence[str] = (), artefacts: Path | None = None) -> int:
     """Export what a file's suffix asks for, and print a line about it.
 
     Parameters
@@ -53,7 +54,7 @@ def export(store: Path, output: Path, at: Sequence[str] = (), artefacts: Path | 
     return DONE
 
 
-def _exported(store: Path, output: Path, at: Sequence[str], artefacts: Path | None) -> str:
+def _exported(store: StoreLike, output: Path, at: Sequence[str], artefacts: Path | None) -> str:
     suffix = output.suffix.lower()
     if suffix in POTENTIALS:
         # only this starts a kernel

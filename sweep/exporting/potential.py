@@ -18,6 +18,7 @@ from sweep.fingerprint import differences
 from sweep.gang import Gang, GangError, GangOptions, KernelError
 from sweep.grid import AxisValue, Block, Grid
 from sweep.kernel_versions import KERNEL_VERSIONS
+from sweep.location import StoreLike, location_of
 from sweep.recipes import needs
 from sweep.store import open_store, stored_fingerprint
 from sweep.variables import Status
@@ -29,7 +30,7 @@ LIMIT_S = 600.0
 
 
 def export_potential(
-    store: str | os.PathLike[str],
+    store: StoreLike,
     path: str | os.PathLike[str],
     at: Mapping[str, str],
     *,
@@ -64,15 +65,13 @@ def export_potential(
     OSError
         If the file cannot be written.
     """
-    store, path = Path(store).resolve(), Path(path)
+    location, path = location_of(store), Path(path)
     dataset = open_store(store)
     labels = chosen_point(dataset, at)
     status = Status(int(dataset["status"].sel(labels)))
     if status in (Status.pending, Status.failed, Status.excluded):
         raise ExportError(f"{_named(labels)} is {status.name}: {_NO_FIT[status]}")
-    folder = ArtefactFolder(
-        store.with_name(store.name + ".run") / "artefacts" if artefacts is None else artefacts
-    )
+    folder = ArtefactFolder(location.run_folder / "artefacts" if artefacts is None else artefacts)
     recipes = stored_recipes(store, _block(labels), folder)
     fit = recipes.fit(_block(labels))
     _check_there(folder, (recipes.material, fit), labels, store)
@@ -107,7 +106,7 @@ def _place(grid: Grid, labels: Mapping[str, AxisValue]) -> int:
 
 
 def _check_there(
-    folder: ArtefactFolder, recipes: tuple[Recipe, ...], labels: Mapping[str, AxisValue], store: Path
+    folder: ArtefactFolder, recipes: tuple[Recipe, ...], labels: Mapping[str, AxisValue], store: StoreLike
 ) -> None:
     """Refuse where an artefact is gone or is not the one that the store's numbers are of, and say how it comes back."""
     made_with = stored_fingerprint(store).get("kernels", {})

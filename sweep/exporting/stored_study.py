@@ -10,6 +10,7 @@ from typing import Any
 from sweep.artefacts import ArtefactFolder
 from sweep.exporting.errors import ExportError
 from sweep.grid import Block, GridError, grid_of
+from sweep.location import StoreLike
 from sweep.recipes import Recipes
 from sweep.store import open_store, stored_fingerprint
 from sweep.store.growth import EARLIER_STUDIES
@@ -24,7 +25,9 @@ from sweep.study.resolved import (
 from sweep.study.training_files import ResolvedTrainingFiles, TrainingFile
 
 
-def stored_recipes(store: Path, block: Block | None = None, folder: ArtefactFolder | None = None) -> Recipes:
+def stored_recipes(
+    store: StoreLike, block: Block | None = None, folder: ArtefactFolder | None = None
+) -> Recipes:
     """Give the recipes of the study that a store was made for, whether its files are still there or not.
 
     Parameters

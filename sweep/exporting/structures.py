@@ -14,15 +14,17 @@ from ase import Atoms
 
 from sweep.exporting.errors import ExportError
 from sweep.exporting.whole_file import whole_file
+from sweep.location import StoreLike
 from sweep.store import StoreError, open_store, stored_fingerprint
 from sweep.store.configurations import GROUP
+from sweep.store.root import open_root
 
 CORRECTOR = "displacement_corrector"
 # Room beside a cylinder in its box, Å: it is periodic along its line alone.
 VACUUM = 20.0
 
 
-def export_structures(store: str | os.PathLike[str], path: str | os.PathLike[str]) -> int:
+def export_structures(store: StoreLike, path: str | os.PathLike[str]) -> int:
     """Write the relaxed cores of a store's group ``configurations``, a frame each.
 
     A frame holds the positions (Å), and for each atom its ``site`` of the perfect crystal (Å), its
@@ -55,7 +57,7 @@ def export_structures(store: str | os.PathLike[str], path: str | os.PathLike[str
     if not isinstance(element, str):
         raise ExportError(f"{store} does not name the element of its atoms; use the version that made it")
     try:
-        frames = list(_frames(zarr.open_group(store, mode="r", use_consolidated=True), element))
+        frames = list(_frames(open_root(store, "r"), element))
     except StoreError:
         raise
     # what a damaged chunk raises is the codec's affair

@@ -11,12 +11,13 @@ from rich.console import Console
 from sweep.figures.gallery import pictures
 from sweep.figures.saving import FORMATS, save
 from sweep.figures.style import Picture
+from sweep.location import StoreLike, location_of
 from sweep.store import StoreError, open_store
 
 DONE, REFUSED = 0, 2
 
 
-def write_figures(store: Path, folder: Path | None = None, *, form: str = "svg") -> int:
+def write_figures(store: StoreLike, folder: Path | None = None, *, form: str = "svg") -> int:
     """Write every figure that a store has data for, and print the files' paths, one a line.
 
     Parameters
@@ -38,7 +39,7 @@ def write_figures(store: Path, folder: Path | None = None, *, form: str = "svg")
     if form not in FORMATS:
         console.print(f"sweep: format {form!r} is not one of {', '.join(FORMATS)}", markup=False)
         return REFUSED
-    folder = folder if folder is not None else store.with_suffix(".figures")
+    folder = folder if folder is not None else location_of(store).beside(".figures")
     written = 0
     try:
         for name, picture in pictures(open_store(store), store):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -20,6 +19,7 @@ from sweep.figures.replicas import REPLICA
 from sweep.figures.slices import DISLOCATION, block_dims, known
 from sweep.figures.style import Picture
 from sweep.figures.transfers import picture_of_transfers
+from sweep.location import StoreLike, location_of
 from sweep.store import configuration_path
 from sweep.store.potential_cores import potential_cores_path
 from sweep.transfers.variables import TARGET
@@ -29,9 +29,7 @@ TRUNCATION_ERRORS = ("truncation_geometry_error", "truncation_energy_error")
 FIRST_AXIS = "domain_radius"
 
 
-def pictures(
-    ds: xr.Dataset, store: str | os.PathLike[str] | None = None
-) -> Iterator[tuple[str, Picture | FigureError]]:
+def pictures(ds: xr.Dataset, store: StoreLike | None = None) -> Iterator[tuple[str, Picture | FigureError]]:
     """Draw everything that a store has data for, one figure after the other.
 
     Parameters
@@ -68,9 +66,7 @@ def numbered_axes(ds: xr.Dataset) -> list[str]:
     return sorted(axes, key=lambda name: name != FIRST_AXIS)
 
 
-def _figures(
-    ds: xr.Dataset, store: str | os.PathLike[str] | None
-) -> Iterator[tuple[str, Callable[[], Picture]]]:
+def _figures(ds: xr.Dataset, store: StoreLike | None) -> Iterator[tuple[str, Callable[[], Picture]]]:
     error = main_error(ds)
     axes = numbered_axes(ds) or [FIRST_AXIS]
     for axis in axes:
@@ -91,7 +87,7 @@ def _figures(
 
 
 def _configurations(
-    ds: xr.Dataset, store: str | os.PathLike[str] | None
+    ds: xr.Dataset, store: StoreLike | None
 ) -> Iterator[tuple[str, xr.Dataset, xr.Dataset | None]]:
     """Go through the reference equilibria that a store keeps, for each dislocation that of the largest radius.
 
@@ -111,18 +107,23 @@ def _configurations(
             yield dislocation, configuration, potential
 
 
-def _group(store: str | os.PathLike[str], group: str) -> xr.Dataset | None:
+def _group(store: StoreLike, group: str) -> xr.Dataset | None:
     try:
-        found: xr.Dataset = xr.open_zarr(store, group=group, chunks=None)
+        found: xr.Dataset = xr.open_zarr(
+            location_of(store).zarr_store(read_only=True), group=group, chunks=None
+        )
     except (KeyError, FileNotFoundError):
         return None
     return found
 
 
-def _potential(store: str | os.PathLike[str], dislocation: str, radius: float) -> xr.Dataset | None:
+def _potential(store: StoreLike, dislocation: str, radius: float) -> xr.Dataset | None:
     try:
         parent = zarr.open_group(
-            store, mode="r", path=potential_cores_path(dislocation, radius), zarr_format=3
+            location_of(store).zarr_store(read_only=True),
+            mode="r",
+            path=potential_cores_path(dislocation, radius),
+            zarr_format=3,
         )
     except FileNotFoundError:
         return None

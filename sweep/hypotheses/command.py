@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.console import Console
 
 from sweep.hypotheses import examine
 from sweep.hypotheses.table import hypotheses_json, hypotheses_lines, hypotheses_tables
+from sweep.location import StoreLike
 from sweep.printing import print_found
 from sweep.store import StoreError, open_store
 
 DONE, REFUSED = 0, 2
 
 
-def show_hypotheses(store: Path, *, as_json: bool = False) -> int:
+def show_hypotheses(store: StoreLike, *, as_json: bool = False) -> int:
     """Print what a store says of each hypothesis.
 
     A table on a terminal, tab-separated lines where the output is piped, JSON where asked for.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from sweep.location import StoreLike
 from sweep.printing import print_found
 from sweep.rates.errors import RateError
 from sweep.rates.of_store import rate_of
@@ -18,7 +18,7 @@ DONE, REFUSED = 0, 2
 
 
 def show_rates(
-    store: Path,
+    store: StoreLike,
     error: str,
     along: str,
     *,

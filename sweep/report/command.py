@@ -7,13 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.location import StoreLike, location_of
 from sweep.report.page import write_report
 from sweep.store import StoreError
 
 DONE, REFUSED = 0, 2
 
 
-def make_report(store: Path, target: Path | None = None, *, tolerance: float | None = None) -> int:
+def make_report(store: StoreLike, target: Path | None = None, *, tolerance: float | None = None) -> int:
     """Write the report of a store, and print its path.
 
     Parameters
@@ -31,7 +32,7 @@ def make_report(store: Path, target: Path | None = None, *, tolerance: float | N
         Exit status: 0, or 2 for bad input, after one message on stderr.
     """
     try:
-        target = target if target is not None else store.with_suffix(".html")
+        target = target if target is not None else location_of(store).beside(".html")
         written = write_report(store, target, tolerance=tolerance)
     # what a damaged chunk raises is the codec's affair
     except (StoreError, OSError, RuntimeError, ValueError) as refusal:

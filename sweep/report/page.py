@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sweep.figures.gallery import pictures
 from sweep.figures.saving import save
 from sweep.figures.style import Picture
+from sweep.location import StoreLike, location_of
 from sweep.report.advised import advised
 from sweep.report.conclusions import conclusions
 from sweep.report.examined import examined
@@ -51,9 +52,7 @@ class EmbeddedPicture:
     height: int
 
 
-def write_report(
-    store: str | os.PathLike[str], target: str | os.PathLike[str], *, tolerance: float | None = None
-) -> Path:
+def write_report(store: StoreLike, target: str | os.PathLike[str], *, tolerance: float | None = None) -> Path:
     """Write the report of a store: one HTML file that needs nothing else, no network either.
 
     Parameters
@@ -93,9 +92,7 @@ def write_report(
     return target
 
 
-def report_html(
-    ds: xr.Dataset, store: str | os.PathLike[str] | None = None, *, tolerance: float | None = None
-) -> str:
+def report_html(ds: xr.Dataset, store: StoreLike | None = None, *, tolerance: float | None = None) -> str:
     """Make the report of a store.
 
     Parameters
@@ -133,7 +130,7 @@ def report_html(
     )  # fmt: skip
     return environment.get_template("page.html.j2").render(
         study=_study_name(provenance.study),
-        store="" if store is None else Path(store).name,
+        store="" if store is None else location_of(store).name,
         conclusions=conclusions(ds),
         advice=advice,
         hypotheses=examined(ds),

@@ -1,7 +1,13 @@
 """The labelled Zarr store of a study: set up, written by the driver alone, opened by anyone."""
 
 from sweep.store.configurations import configuration_path, write_configuration
-from sweep.store.errors import StoreError, StoreExistsError, StoreMissingError, UnstorableRecordError
+from sweep.store.errors import (
+    StoreError,
+    StoreExistsError,
+    StoreMissingError,
+    StoreUnreachableError,
+    UnstorableRecordError,
+)
 from sweep.store.failures import Failed, open_failures, read_failures, write_failures
 from sweep.store.growth import grow_store, read_on_grid
 from sweep.store.template import create_store
@@ -21,6 +27,7 @@ __all__ = [
     "StoreError",
     "StoreExistsError",
     "StoreMissingError",
+    "StoreUnreachableError",
     "UnstorableRecordError",
     "accept_kernels",
     "accept_packages",

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from zarr.abc.store import Store
 
-from sweep.durable import make_folder, sync_path, sync_tree
+from sweep.location import GROUP_FILE, StoreLike, location_of
 from sweep.store.errors import StoreError, StoreMissingError
 from sweep.store.template import consolidate, write_array
 
@@ -44,7 +41,7 @@ def configuration_path(dislocation: str, simulation_radius: float) -> str:
 
 
 def write_configuration(
-    path: str | os.PathLike[str],
+    path: StoreLike,
     dislocation: str,
     simulation_radius: float,
     arrays: Mapping[str, Any],
@@ -74,25 +71,17 @@ def write_configuration(
     StoreError
         If arrays are missing, unknown or of shapes that do not agree. Nothing is written.
     """
-    path = Path(path)
-    if not (path / "zarr.json").exists():
+    location = location_of(path)
+    if not location.exists(GROUP_FILE):
         raise StoreMissingError(f"no store at {path}; make it before its configurations")
     group = configuration_path(dislocation, simulation_radius)
     contents = _checked(group, arrays)
-    target = path / group
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        labels: dict[str, Any] = {"dislocation": dislocation, "simulation_radius": simulation_radius}
-        _write_group(temporary, contents, labels if period is None else labels | {"period": period})
-        for parent in (GROUP, f"{GROUP}/{dislocation}"):
-            zarr.open_group(path / parent, mode="a", zarr_format=3)
-        make_folder(target.parent)
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sync_path(target.parent)
-    consolidate(path)
+    for parent in (GROUP, f"{GROUP}/{dislocation}"):
+        zarr.open_group(location.zarr_store(), path=parent, mode="a", zarr_format=3)
+    labels: dict[str, Any] = {"dislocation": dislocation, "simulation_radius": simulation_radius}
+    with location.new_group(group) as store:
+        _write_group(store, contents, labels if period is None else labels | {"period": period})
+    consolidate(location)
 
 
 def _checked(group: str, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -109,11 +98,10 @@ def _checked(group: str, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return contents
 
 
-def _write_group(path: Path, contents: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
-    group = zarr.create_group(path, zarr_format=3, attributes=dict(attributes))
+def _write_group(store: Store, contents: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
+    group = zarr.create_group(store, zarr_format=3, attributes=dict(attributes))
     direction = {"long_name": "Cartesian direction; z runs along the dislocation line", "units": "1"}
     write_array(group, "xyz", ("xyz",), np.asarray(["x", "y", "z"]), direction)
     for name, (dims, _, units, long_name) in ARRAYS.items():
         write_array(group, name, dims, contents[name], {"long_name": long_name, "units": units})
-    consolidate(path)
-    sync_tree(path)
+    consolidate(store)

@@ -11,6 +11,10 @@ class StoreMissingError(StoreError, FileNotFoundError):
     """No store where one was looked for."""
 
 
+class StoreUnreachableError(StoreError, OSError):
+    """A store at a URL that did not answer, or refused."""
+
+
 class StoreExistsError(StoreError, FileExistsError):
     """Something is already where a store was to be made."""
 

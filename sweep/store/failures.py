@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
 import zarr
+from zarr.abc.store import Store
 
 from sweep.causes import Cause
-from sweep.durable import sync_path, sync_tree
 from sweep.grid import DIMENSIONS, WEIGHTING_DIMENSIONS, Block, Cylinder
+from sweep.location import StoreLike, location_of
 from sweep.store.errors import StoreError
 from sweep.store.layout import Layout, layout_of
 from sweep.store.root import open_root
@@ -43,7 +40,7 @@ COLUMNS: dict[str, str] = {
 WORDS = ("stage", "message", "log_tail", "worker", "when")
 
 
-def open_failures(path: str | os.PathLike[str]) -> xr.Dataset:
+def open_failures(path: StoreLike) -> xr.Dataset:
     """Open what a store says of its failures: a row each, with the point's coordinates.
 
     A row stands for one point, or for a whole block or cylinder: coordinates that do not apply are NaN. Only what is
@@ -68,11 +65,13 @@ def open_failures(path: str | os.PathLike[str]) -> xr.Dataset:
     if GROUP not in set(root.group_keys()):
         return _dataset(layout_of(dict(root.arrays())), {})
     # its own metadata, since the root's may be older
-    rows: xr.Dataset = xr.open_zarr(path, group=GROUP, chunks=None, consolidated=False)
+    rows: xr.Dataset = xr.open_zarr(
+        location_of(path).zarr_store(read_only=True), group=GROUP, chunks=None, consolidated=False
+    )
     return rows.load()
 
 
-def read_failures(path: str | os.PathLike[str]) -> dict[Failed, Cause]:
+def read_failures(path: StoreLike) -> dict[Failed, Cause]:
     """Read what failed, and why; what is damaged is a `StoreError` too. Raises as `open_failures`."""
     try:
         return _causes(open_failures(path))
@@ -95,7 +94,7 @@ def _causes(rows: xr.Dataset) -> dict[Failed, Cause]:
     return found
 
 
-def write_failures(path: str | os.PathLike[str], failures: Mapping[Failed, Cause]) -> None:
+def write_failures(path: StoreLike, failures: Mapping[Failed, Cause]) -> None:
     """Write what failed, in place of what was written before. Only the driver may call this, under its lock.
 
     Raises
@@ -105,25 +104,14 @@ def write_failures(path: str | os.PathLike[str], failures: Mapping[Failed, Cause
     OSError
         If it cannot be written.
     """
-    path = Path(path)
-    layout = layout_of(dict(open_root(path, "r").arrays()))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        _write_group(temporary, _dataset(layout, failures))
-        target = path / GROUP
-        if target.exists():
-            # readers meet the old or the new group but for a moment, and never half of one
-            target.rename(temporary.with_name(temporary.name + "-old"))
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(temporary.with_name(temporary.name + "-old"), ignore_errors=True)
-    sync_path(path)
-    consolidate(path)
+    location, layout = location_of(path), layout_of(dict(open_root(path, "r").arrays()))
+    with location.new_group(GROUP) as store:
+        _write_group(store, _dataset(layout, failures))
+    consolidate(location)
 
 
-def _write_group(path: Path, rows: xr.Dataset) -> None:
-    group = zarr.create_group(path, zarr_format=3, attributes=dict(rows.attrs))
+def _write_group(store: Store, rows: xr.Dataset) -> None:
+    group = zarr.create_group(store, zarr_format=3, attributes=dict(rows.attrs))
     for name, column in rows.variables.items():
         array = group.create_array(
             str(name),
@@ -134,8 +122,7 @@ def _write_group(path: Path, rows: xr.Dataset) -> None:
             attributes=dict(column.attrs),
         )
         array[...] = column.values
-    consolidate(path)
-    sync_tree(path)
+    consolidate(store)
 
 
 def _dataset(layout: Layout, failures: Mapping[Failed, Cause]) -> xr.Dataset:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from sweep.durable import sync_tree
 from sweep.grid import BLOCK_DIMENSIONS, Grid
+from sweep.location import StoreLike, location_of
 from sweep.store.errors import StoreError
 from sweep.store.root import open_root, read_whole
 from sweep.store.template import consolidate
@@ -24,7 +22,7 @@ GROWN = "grown"
 EARLIER_STUDIES = "earlier_studies"
 
 
-def grow_store(path: str | os.PathLike[str], grid: Grid, study: str) -> dict[str, tuple[Any, ...]]:
+def grow_store(path: StoreLike, grid: Grid, study: str) -> dict[str, tuple[Any, ...]]:
     """Append to a store's axes the labels that a study has and the store has not.
 
     Every point there is stays where it is; those of new labels are pending. The arrays grow first and the metadata
@@ -70,7 +68,9 @@ def grow_store(path: str | os.PathLike[str], grid: Grid, study: str) -> dict[str
     if not new:
         return {}
     # what consolidated metadata says may be older than the arrays, where growth was cut short
-    arrays = dict(zarr.open_group(path, mode="r+", zarr_format=3, use_consolidated=False).arrays())
+    location = location_of(path)
+    everything = zarr.open_group(location.zarr_store(), mode="r+", zarr_format=3, use_consolidated=False)
+    arrays = dict(everything.arrays())
     lengths = {name: len(stored[name]) + len(new.get(name, ())) for name in grid.dims}
     for name, array in arrays.items():
         dims = array.metadata.dimension_names  # type: ignore[union-attr]
@@ -80,17 +80,16 @@ def grow_store(path: str | os.PathLike[str], grid: Grid, study: str) -> dict[str
         coordinate = arrays[name]
         coordinate.resize((lengths[name],))
         coordinate[len(stored[name]) :] = np.asarray(added, dtype=coordinate.dtype)
-    sync_tree(Path(path))
+    location.sync_all()
     earlier = json.loads(str(root.attrs.get(EARLIER_STUDIES, "[]")))
     if (before := root.attrs["study"]) not in (study, *earlier[:1]):
         earlier = [before, *earlier]
     root.attrs.update({GROWN: 1, "study": study, EARLIER_STUDIES: json.dumps(earlier)})
-    consolidate(Path(path))
-    sync_tree(Path(path))
+    consolidate(location)
     return new
 
 
-def read_on_grid(path: str | os.PathLike[str], name: str, grid: Grid, fill: float) -> np.ndarray:
+def read_on_grid(path: StoreLike, name: str, grid: Grid, fill: float) -> np.ndarray:
     """Read an array as a study's grid has it, whatever the order of the store's labels.
 
     Parameters

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from sweep.durable import sync_path, sync_tree
+from sweep.location import StoreLike, location_of
 from sweep.store.configurations import configuration_path
 from sweep.store.errors import StoreError
 from sweep.store.template import consolidate, write_array
@@ -33,7 +29,7 @@ def potential_cores_path(dislocation: str, simulation_radius: float) -> str:
 
 
 def write_potential_core(
-    path: str | os.PathLike[str], labels: Mapping[str, Any], corrector: Any, attributes: Mapping[str, Any]
+    path: StoreLike, labels: Mapping[str, Any], corrector: Any, attributes: Mapping[str, Any]
 ) -> str:
     """Write the relaxed core of one point's potential, in place of one that is there.
 
@@ -60,11 +56,13 @@ def write_potential_core(
     StoreError
         If the reference's configuration is not there, or has other sites. Nothing is written.
     """
-    path = Path(path)
+    location = location_of(path)
     configuration = configuration_path(labels["dislocation"], labels["simulation_radius"])
     values = np.asarray(corrector, dtype=np.float64)
     try:
-        sites: Any = zarr.open_group(path, mode="r", path=configuration, zarr_format=3)["sites"]
+        sites: Any = zarr.open_group(
+            location.zarr_store(read_only=True), mode="r", path=configuration, zarr_format=3
+        )["sites"]
     except (KeyError, FileNotFoundError) as error:
         raise StoreError(
             f"{path} keeps no {configuration}; run the study again to have it written"
@@ -77,21 +75,13 @@ def write_potential_core(
         for axis, label in labels.items()
         if axis not in ("dislocation", "simulation_radius")
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        group = zarr.create_group(temporary, zarr_format=3, attributes={**labels, **attributes})
+    zarr.open_group(location.zarr_store(), path=parent, mode="a", zarr_format=3)
+    with location.new_group(f"{parent}/{name}") as store:
+        group = zarr.create_group(store, zarr_format=3, attributes={**labels, **attributes})
         about = {"long_name": "core corrector of the potential's equilibrium", "units": "angstrom"}
         write_array(group, CORRECTOR, ("site", "xyz"), values, about)
-        consolidate(temporary)
-        sync_tree(temporary)
-        zarr.open_group(path / parent, mode="a", zarr_format=3)
-        target = path / parent / name
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sync_path(target.parent)
+        consolidate(store)
     # the configuration has metadata of its own, as it was written with a group's whole contents
-    consolidate(path / configuration)
-    consolidate(path)
+    consolidate(location, configuration)
+    consolidate(location)
     return f"{parent}/{name}"

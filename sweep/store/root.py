@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import zarr
 
-from sweep.durable import sync_path
-from sweep.store.errors import StoreError, StoreMissingError
+from sweep.location import Location, LocationError, StoreLike, UnreachableError, location_of
+from sweep.store.errors import StoreError, StoreMissingError, StoreUnreachableError
 from sweep.store.template import FORMAT_VERSION
 
 
-def open_root(path: str | os.PathLike[str], mode: Any) -> zarr.Group:
+@contextmanager
+def at_location(path: StoreLike) -> Iterator[Location]:
+    """Give the place of a store, and turn what is wrong with reaching it into a `StoreError`."""
+    try:
+        yield location_of(path)
+    except LocationError as error:
+        raise StoreError(str(error)) from error
+    except UnreachableError as error:
+        raise StoreUnreachableError(str(error)) from error
+
+
+def open_root(path: StoreLike, mode: Any) -> zarr.Group:
     """Open a store's root and check that it is one of ours.
 
     Raises
     ------
     StoreMissingError
         If there is nothing at this path.
+    StoreUnreachableError
+        If it is at a URL that does not answer.
     StoreError
         If it is not a store of Farfield's, or of a newer version.
     """
-    path = Path(path)
-    if not path.exists():
-        raise StoreMissingError(f"no store at {path}; `sweep run` makes one")
+    with at_location(path) as location:
+        if not location.exists():
+            raise StoreMissingError(f"no store at {path}; `sweep run` makes one")
+        return _checked_root(location, mode)
+
+
+def _checked_root(path: Location, mode: Any) -> zarr.Group:
     try:
-        root = zarr.open_group(path, mode=mode, zarr_format=3, use_consolidated=True)
+        store = path.zarr_store(read_only=mode == "r")
+        root = zarr.open_group(store, mode=mode, zarr_format=3, use_consolidated=True)
+    except UnreachableError:
+        raise
     except (ValueError, KeyError, OSError, TypeError) as error:
         raise StoreError(
             f"{path} is not a store of Farfield's: it cannot be opened as Zarr 3 ({error})"
@@ -44,7 +64,7 @@ def open_root(path: str | os.PathLike[str], mode: Any) -> zarr.Group:
     return root
 
 
-def read_whole(path: str | os.PathLike[str], name: str) -> np.ndarray:
+def read_whole(path: StoreLike, name: str) -> np.ndarray:
     """Read an array of a store; a damaged one is a `StoreError` too. Raises as `open_root`."""
     try:
         array: Any = open_root(path, "r")[name]
@@ -59,11 +79,7 @@ def read_whole(path: str | os.PathLike[str], name: str) -> np.ndarray:
         ) from error
 
 
-def sync_chunk(path: Path, array: Any, outer: tuple[int, ...]) -> None:
-    """Wait until a chunk is on the disk; Zarr itself does not."""
+def chunk_key(array: Any, outer: tuple[int, ...]) -> str:
+    """Name what a chunk is stored under, from its place along the first dimensions; it is whole along the others."""
     place = outer + (0,) * (array.ndim - len(outer))
-    file = path / array.path / array.metadata.encode_chunk_key(place)
-    # A chunk of nothing but fill values has no file.
-    if file.exists():
-        sync_path(file)
-        sync_path(file.parent)
+    return f"{array.path}/{array.metadata.encode_chunk_key(place)}"

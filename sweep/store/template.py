@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import zarr
+from zarr.abc.store import Store
 
-from sweep.durable import make_folder, sync_path, sync_tree
 from sweep.grid import CYLINDER_DIMENSIONS, Grid
 from sweep.grid.dimensions import WHOLE_DIMENSIONS
+from sweep.location import GROUP_FILE, StoreLike, location_of
 from sweep.store.errors import StoreError, StoreExistsError
 from sweep.store.layout import chunk_shape, shortened
 from sweep.variables import CONFIG_KINDS, CYLINDER_VARIABLES, VARIABLES, Status, Variable
@@ -30,7 +27,7 @@ _Coordinate: TypeAlias = tuple[str, tuple[str, ...], np.ndarray, dict[str, Any]]
 
 
 def create_store(
-    path: str | os.PathLike[str],
+    path: StoreLike,
     grid: Grid,
     radial_bins: Sequence[float],
     attributes: Mapping[str, Any],
@@ -45,7 +42,7 @@ def create_store(
     Parameters
     ----------
     path
-        Where; its folder is made where missing.
+        Where: a path, whose folder is made where missing, or a URL.
     grid
         The study's grid.
     radial_bins
@@ -65,15 +62,13 @@ def create_store(
     OSError
         If the store cannot be written; nothing is left behind.
     """
-    path = Path(path)
+    location = location_of(path)
     root_attributes = _root_attributes(attributes)
     coordinates = [*_grid_coordinates(grid), *_further_coordinates(radial_bins)]
-    if path.exists():
+    if location.exists():
         raise StoreExistsError(f"{path} exists; open it, or name another store")
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        root = zarr.create_group(temporary, zarr_format=3, attributes=root_attributes)
+    with location.new_group() as store:
+        root = zarr.create_group(store, zarr_format=3, attributes=root_attributes)
         for name, dims, values, coordinate_attributes in coordinates:
             write_array(root, name, dims, values, coordinate_attributes)
         sizes = dict(zip(grid.dims, grid.shape, strict=True))
@@ -83,20 +78,20 @@ def create_store(
                 _create_variable(root, variable, grid, sizes)
         for variable in CYLINDER_VARIABLES:
             _create_cylinder_variable(root, variable, sizes, truncation=truncation)
-        consolidate(temporary)
-        sync_tree(temporary)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sync_path(path.parent)
+        consolidate(store)
 
 
-def consolidate(path: Path) -> None:
-    """Gather all metadata below a group in its own file, replaced by rename: one read then opens it."""
+def consolidate(path: StoreLike | Store, group: str = "") -> None:
+    """Gather all metadata below a group in its own, replaced whole: one read then opens it."""
+    if not isinstance(path, Store):
+        location = location_of(path)
+        consolidate(location.zarr_store(), group)
+        location.sync([f"{group}/{GROUP_FILE}" if group else GROUP_FILE])
+        return
     with warnings.catch_warnings():
         # Zarr 3 warns that this is not in its specification yet; xarray warns where it is missing.
         warnings.filterwarnings("ignore", "Consolidated metadata is currently not part", UserWarning)
-        zarr.consolidate_metadata(path)
+        zarr.consolidate_metadata(path, path=group or None)
 
 
 def write_array(

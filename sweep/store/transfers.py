@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import zarr
 
-from sweep.durable import sync_tree
 from sweep.grid import BLOCK_DIMENSIONS, Block, Grid
+from sweep.location import Location, StoreLike, location_of
 from sweep.store.growth import read_on_grid
 from sweep.store.layout import Layout, layout_of
-from sweep.store.root import open_root, sync_chunk
+from sweep.store.root import chunk_key, open_root
 from sweep.store.template import consolidate
 from sweep.transfers.variables import GIVEN, PREFIX, RELAXED, STATUS, TARGET, TRANSFER_VARIABLES
 from sweep.trust import trust_of
@@ -26,7 +24,7 @@ Values: TypeAlias = Mapping[str, np.ndarray]
 Chunk: TypeAlias = dict[str, np.ndarray]
 
 
-def read_transfer_status(path: str | os.PathLike[str], grid: Grid) -> np.ndarray | None:
+def read_transfer_status(path: StoreLike, grid: Grid) -> np.ndarray | None:
     """Read how far transfers are: uint8 values of `sweep.variables.Status`, over the grid and its dislocations.
 
     None where the store has no transfers yet. Raises as `sweep.open_store`.
@@ -34,7 +32,7 @@ def read_transfer_status(path: str | os.PathLike[str], grid: Grid) -> np.ndarray
     return read_on_grid(path, STATUS, grid, Status.pending) if STATUS in open_root(path, "r") else None
 
 
-def write_transfers(path: str | os.PathLike[str], values_of: Callable[[Block, str], Values | None]) -> int:
+def write_transfers(path: StoreLike, values_of: Callable[[Block, str], Values | None]) -> int:
     """Bring a store's transfers up to date, a chunk at a time: the data first, then the status.
 
     A point's own dislocation takes what the grid's variables say; others what is given. What was relaxed stays. Only
@@ -61,16 +59,17 @@ def write_transfers(path: str | os.PathLike[str], values_of: Callable[[Block, st
     OSError
         If an array cannot be written; points whose status was not yet written are as before.
     """
-    arrays = _arrays(Path(path))
+    location = location_of(path)
+    arrays = _arrays(location)
     layout, targets = layout_of(arrays), tuple(arrays[TARGET][:].tolist())
     counts = [range(-(-length // size)) for length, size in zip(layout.shape, layout.chunk, strict=True)]
     return sum(
-        _update(Path(path), arrays, layout, targets, chunk, values_of) for chunk in itertools.product(*counts)
+        _update(location, arrays, layout, targets, chunk, values_of) for chunk in itertools.product(*counts)
     )
 
 
 def write_relaxed_transfer(
-    path: str | os.PathLike[str],
+    path: StoreLike,
     block: Block,
     weighting: int,
     target: str,
@@ -101,7 +100,8 @@ def write_relaxed_transfer(
     StoreError
         As `sweep.open_store`.
     """
-    arrays = _arrays(Path(path))
+    location = location_of(path)
+    arrays = _arrays(location)
     layout, targets = layout_of(arrays), tuple(arrays[TARGET][:].tolist())
     if target not in targets:
         raise LookupError(f"{TARGET} has no {target!r}; it has {', '.join(map(str, targets))}")
@@ -114,11 +114,11 @@ def write_relaxed_transfer(
         cells[PREFIX + name][place] = values.get(name, np.nan)
     cells[STATUS][place] = status
     _derive(new)
-    _write(Path(path), arrays, layout, outer, region, new)
+    _write(location, arrays, layout, outer, region, new)
 
 
 def _update(
-    path: Path,
+    location: Location,
     arrays: Mapping[str, Any],
     layout: Layout,
     targets: tuple[str, ...],
@@ -143,7 +143,7 @@ def _update(
                 _take(cells, place, values, excluded=statuses[within] == Status.excluded)
     _derive(new)
     _take_own(new, arrays, layout, region, targets)
-    return _write(path, arrays, layout, chunk, region, new)
+    return _write(location, arrays, layout, chunk, region, new)
 
 
 def _take(cells: Chunk, place: int, values: Values, *, excluded: np.ndarray) -> None:
@@ -203,7 +203,7 @@ def _cells(chunk: Chunk, layout: Layout, within: tuple[int, ...]) -> Chunk:
 
 
 def _write(
-    path: Path,
+    location: Location,
     arrays: Mapping[str, Any],
     layout: Layout,
     chunk: tuple[int, ...],
@@ -222,12 +222,13 @@ def _write(
         for name in data:
             # several along the targets where dislocations were added
             for place in range(arrays[name].cdata_shape[len(layout.shape)]):
-                sync_chunk(path, arrays[name], (*chunk[: layout.n_outer], *weights, place))
+                key = chunk_key(arrays[name], (*chunk[: layout.n_outer], *weights, place))
+                location.sync([key])
         arrays[STATUS][region] = new[STATUS]
     return bool(changed)
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _arrays(path: Location) -> dict[str, Any]:
     """Give a store's arrays, those of transfers to each of its dislocations among them: made where they are missing."""
     arrays: dict[str, Any] = dict(open_root(path, "r+").arrays())
     dislocations = arrays["dislocation"][:].tolist()
@@ -235,7 +236,7 @@ def _arrays(path: Path) -> dict[str, Any]:
     if known == dislocations:
         return arrays
     # what consolidated metadata does not name yet is nobody's: a driver was killed while it made it
-    root = zarr.open_group(path, mode="r+", zarr_format=3, use_consolidated=False)
+    root = zarr.open_group(path.zarr_store(), mode="r+", zarr_format=3, use_consolidated=False)
     if STATUS not in arrays:
         for variable in TRANSFER_VARIABLES:
             _create(root, variable, arrays, len(dislocations))
@@ -258,7 +259,7 @@ def _arrays(path: Path) -> dict[str, Any]:
         overwrite=True,
     )
     coordinate[...] = np.asarray(dislocations)
-    sync_tree(path)
+    path.sync_all()
     consolidate(path)
     return dict(open_root(path, "r+").arrays())
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sweep.grid import CYLINDER_DIMENSIONS
+from sweep.location import StoreLike, location_of
 from sweep.store.errors import UnstorableRecordError
 from sweep.store.layout import shortened
-from sweep.store.root import open_root, read_whole, sync_chunk
+from sweep.store.root import chunk_key, open_root, read_whole
 from sweep.truncations import TruncationRecord
 from sweep.variables import CYLINDER_VARIABLES, Status
 
@@ -21,7 +20,7 @@ STATUS = "truncation_status"
 GIVEN = tuple(variable.name for variable in CYLINDER_VARIABLES if variable.name != STATUS)
 
 
-def read_truncation_status(path: str | os.PathLike[str]) -> np.ndarray:
+def read_truncation_status(path: StoreLike) -> np.ndarray:
     """Read every cylinder's status: uint8 values of `sweep.variables.Status`, (dislocation, simulation_radius).
 
     Raises as `sweep.open_store`.
@@ -29,7 +28,7 @@ def read_truncation_status(path: str | os.PathLike[str]) -> np.ndarray:
     return read_whole(path, STATUS)
 
 
-def write_truncations(path: str | os.PathLike[str], records: Iterable[TruncationRecord]) -> bool:
+def write_truncations(path: StoreLike, records: Iterable[TruncationRecord]) -> bool:
     """Merge truncation records into the store: the data, then, when these are on the disk, the status.
 
     Every record is checked before anything is written. The last record of a cylinder counts, but a failure
@@ -70,9 +69,9 @@ def write_truncations(path: str | os.PathLike[str], records: Iterable[Truncation
     for name in data:
         arrays[name][...] = new[name]
     if STATUS in changed:
-        for name in data:
-            for chunk in np.ndindex(arrays[name].cdata_shape):
-                sync_chunk(Path(path), arrays[name], chunk)
+        location_of(path).sync(
+            chunk_key(arrays[name], chunk) for name in data for chunk in np.ndindex(arrays[name].cdata_shape)
+        )
         arrays[STATUS][...] = new[STATUS]
     return bool(changed)
 

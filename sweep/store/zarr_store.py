@@ -6,33 +6,32 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from sweep.grid import BLOCK_DIMENSIONS
+from sweep.location import Location, StoreLike, location_of
 from sweep.records import Record
 from sweep.store.errors import StoreError, UnstorableRecordError
 from sweep.store.growth import GROWN
 from sweep.store.layout import Layout, layout_of
 from sweep.store.merge import apply_record, derive, expected_shapes
-from sweep.store.root import open_root, read_whole, sync_chunk
+from sweep.store.root import at_location, chunk_key, open_root, read_whole
 from sweep.store.template import consolidate
 from sweep.variables import RECORDED, VARIABLE_OF, VARIABLES, Source
 
 
-def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
+def open_store(path: StoreLike) -> xr.Dataset:
     """Open a store for reading; values are loaded where they are used.
 
     Parameters
     ----------
     path
-        The store.
+        The store: a path, or any URL that fsspec opens, whose options come from the environment.
 
     Returns
     -------
@@ -48,7 +47,10 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
         If it is not a store of Farfield's, or of a newer version.
     """
     grown = open_root(path, "r").attrs.get(GROWN, False)
-    dataset: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=True)
+    with at_location(path) as location:
+        dataset: xr.Dataset = xr.open_zarr(
+            location.zarr_store(read_only=True), chunks=None, consolidated=True
+        )
     if not grown:
         return dataset
     # weights never grow: records name a weighting by its place on these axes
@@ -56,7 +58,7 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     return dataset.sortby([name for name in grows if dataset[name].dtype.kind in "if"])
 
 
-def read_status(path: str | os.PathLike[str]) -> np.ndarray:
+def read_status(path: StoreLike) -> np.ndarray:
     """Read every point's status: uint8 values of `sweep.variables.Status`, over the grid's dimensions.
 
     Raises as `open_store`.
@@ -64,7 +66,7 @@ def read_status(path: str | os.PathLike[str]) -> np.ndarray:
     return read_whole(path, "status")
 
 
-def read_status_source(path: str | os.PathLike[str]) -> np.ndarray:
+def read_status_source(path: StoreLike) -> np.ndarray:
     """Read where every point's status comes from: uint8 values of `sweep.variables.StatusSource`.
 
     Raises as `open_store`.
@@ -72,7 +74,7 @@ def read_status_source(path: str | os.PathLike[str]) -> np.ndarray:
     return read_whole(path, "status_source")
 
 
-def stored_fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
+def stored_fingerprint(path: StoreLike) -> dict[str, Any]:
     """Read the fingerprint of the study that the store was made for.
 
     Raises as `open_store`.
@@ -87,7 +89,7 @@ def stored_fingerprint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return fingerprint
 
 
-def accept_packages(path: str | os.PathLike[str], packages: Mapping[str, str]) -> None:
+def accept_packages(path: StoreLike, packages: Mapping[str, str]) -> None:
     """Record that a store goes on with other packages; those it was made with so far are kept beside them.
 
     Only the driver may call this, under its lock. Raises as `open_store`.
@@ -98,10 +100,10 @@ def accept_packages(path: str | os.PathLike[str], packages: Mapping[str, str]) -
     root.attrs["earlier_packages"] = json.dumps([*earlier, fingerprint["packages"]], sort_keys=True)
     root.attrs["packages"] = json.dumps(dict(packages), sort_keys=True)
     root.attrs["fingerprint"] = json.dumps({**fingerprint, "packages": dict(packages)}, sort_keys=True)
-    consolidate(Path(path))
+    consolidate(path)
 
 
-def accept_kernels(path: str | os.PathLike[str], kernels: Mapping[str, int]) -> None:
+def accept_kernels(path: StoreLike, kernels: Mapping[str, int]) -> None:
     """Record the versions of kernels that a store was not made with: those of a newer version of Farfield.
 
     Only the driver may call this, under its lock. Raises as `open_store`.
@@ -109,10 +111,10 @@ def accept_kernels(path: str | os.PathLike[str], kernels: Mapping[str, int]) -> 
     fingerprint = stored_fingerprint(path)
     root = open_root(path, "r+")
     root.attrs["fingerprint"] = json.dumps({**fingerprint, "kernels": dict(kernels)}, sort_keys=True)
-    consolidate(Path(path))
+    consolidate(path)
 
 
-def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> int:
+def write_records(path: StoreLike, records: Iterable[Record]) -> int:
     """Merge records into the store.
 
     Every record is checked before anything is written. Then, chunk by chunk, the block records are applied
@@ -142,7 +144,7 @@ def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> in
     OSError
         If a chunk cannot be written; points whose status was not yet written are as before.
     """
-    root = open_root(path, "r+")
+    location, root = location_of(path), open_root(path, "r+")
     arrays: dict[str, Any] = dict(root.arrays())
     layout = layout_of(arrays)
     of_chunk: dict[tuple[int, ...], list[tuple[tuple[int, ...], Record]]] = defaultdict(list)
@@ -153,7 +155,7 @@ def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> in
     # False sorts before True: block records first, each kind in the order given.
     for placed in of_chunk.values():
         placed.sort(key=lambda item: item[1].weighting_index is not None)
-    return sum(_merge_chunk(Path(path), arrays, layout, chunk, of_chunk[chunk]) for chunk in sorted(of_chunk))
+    return sum(_merge_chunk(location, arrays, layout, chunk, of_chunk[chunk]) for chunk in sorted(of_chunk))
 
 
 def _place(layout: Layout, record: Record) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -198,7 +200,7 @@ def _validate(layout: Layout, chunk: tuple[int, ...], record: Record) -> None:
 
 
 def _merge_chunk(
-    path: Path,
+    location: Location,
     arrays: Mapping[str, Any],
     layout: Layout,
     chunk: tuple[int, ...],
@@ -220,8 +222,7 @@ def _merge_chunk(
     for name in data:
         arrays[name][region] = new[name]
     if "status" in changed:
-        for name in data:
-            sync_chunk(path, arrays[name], chunk[: layout.n_outer])
+        location.sync(chunk_key(arrays[name], chunk[: layout.n_outer]) for name in data)
         arrays["status"][region] = new["status"]
     return bool(changed)
 

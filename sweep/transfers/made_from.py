@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from sweep.artefacts import Recipe
 from sweep.fixed_choices import ESTIMATES_CHECKED
 from sweep.grid import Block
+from sweep.location import StoreLike, location_of
 from sweep.recipes import Recipes
 from sweep.store.transfers import read_transfer_status
 from sweep.variables import Status
@@ -46,7 +46,7 @@ def targets_of(recipes: Recipes, block: Block) -> list[str]:
     return [name for name in recipes.study.dislocations if name != block.dislocation]
 
 
-def untransferred(recipes: Recipes, store: Path) -> Iterator[tuple[Block, str]]:
+def untransferred(recipes: Recipes, store: StoreLike) -> Iterator[tuple[Block, str]]:
     """Go through the blocks and targets of which a store does not say yet how the fits do.
 
     Raises
@@ -58,7 +58,7 @@ def untransferred(recipes: Recipes, store: Path) -> Iterator[tuple[Block, str]]:
     if not recipes.fitting or len(recipes.study.dislocations) < 2:
         return
     pending = np.ones((*grid.shape[: len(grid.block_axes)], len(recipes.study.dislocations)), dtype=bool)
-    if store.exists() and (status := read_transfer_status(store, grid)) is not None:
+    if location_of(store).exists() and (status := read_transfer_status(store, grid)) is not None:
         weights = tuple(range(len(grid.block_axes), len(grid.shape)))
         pending = (status == Status.pending).any(axis=weights)
     place = {name: index for index, name in enumerate(recipes.study.dislocations)}

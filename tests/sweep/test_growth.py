@@ -12,7 +12,6 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import sweep.store.growth
 from sweep.exporting.tables import export_netcdf
 from sweep.grid import Block, Cylinder, Grid
 from sweep.identity import Identity
@@ -147,7 +146,10 @@ def test_flags_are_read_in_the_studys_order(
     assert int((after != Status.pending).sum()) == len(grid.weightings())
 
 
-@pytest.mark.parametrize("place", ["sync_tree", "consolidate", "np"])
+@pytest.mark.parametrize(
+    "place",
+    ["sweep.location.FolderLocation.sync_all", "sweep.store.growth.consolidate", "sweep.store.growth.np"],
+)
 def test_growth_that_was_cut_short_is_completed(
     store: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -160,7 +162,7 @@ def test_growth_that_was_cut_short_is_completed(
         __getattr__ = __call__
 
     with monkeypatch.context() as patched:
-        patched.setattr(sweep.store.growth, place, Cut())
+        patched.setattr(place, Cut())
         with pytest.raises(OSError, match="full"):
             grow_store(store, grid_with(**LONGER), TEXT)
     same_where_it_was(before, store)

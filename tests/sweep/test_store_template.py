@@ -143,7 +143,7 @@ def test_a_half_made_store_never_has_the_name(tmp_path: Path, monkeypatch: pytes
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sweep.store.template.sync_tree", full)
+    monkeypatch.setattr("sweep.location.sync_tree", full)
     with pytest.raises(OSError, match="No space"):
         create_store(tmp_path / "new.zarr", GRID, EDGES, ATTRIBUTES)
     assert list(tmp_path.iterdir()) == []

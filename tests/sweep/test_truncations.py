@@ -208,7 +208,7 @@ def test_a_crash_before_the_status_leaves_the_cylinder_pending(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sweep.store.truncations.sync_chunk", crash)
+        patch.setattr("sweep.location.FolderLocation.sync", crash)
         with pytest.raises(KeyboardInterrupt):
             write_truncations(store, [known()])
     assert (read_truncation_status(store) == Status.pending).all()
