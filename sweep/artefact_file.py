@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 import zipfile
 import zlib
@@ -86,6 +87,23 @@ def read_contents(path: Path) -> dict[str, np.ndarray]:
     if _checksum(recipe_text, contents) != checksum:
         raise ContentsError("its checksum differs from its contents")
     return contents
+
+
+def recipe_function(path: Path) -> str:
+    """Read from an artefact's file which kernel made it; the arrays are not looked at.
+
+    Raises
+    ------
+    ContentsError
+        If the file does not say.
+    OSError
+        If it cannot be read at all.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return str(json.loads(str(arrays[RECIPE_ENTRY]))["function"])
+    except _DAMAGE as error:
+        raise ContentsError(f"it cannot be read: {error}") from error
 
 
 def _checksum(recipe_text: str, contents: Mapping[str, np.ndarray]) -> str:

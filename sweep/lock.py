@@ -126,10 +126,7 @@ def driver_lock(
     """
     folder = Path(folder)
     make_folder(folder)
-    # os.open sets O_CLOEXEC, so programs started from here do not inherit the lock.
-    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
-    _held.add(descriptor)
-    try:
+    with open_alone(folder / LOCK_NAME) as descriptor:
         _acquire(descriptor, folder)
         file = LockFile(folder / LOCK_NAME, descriptor)
         watched = _wait_for_other_hosts(file, folder, tell)
@@ -146,6 +143,16 @@ def driver_lock(
         with contextlib.suppress(LockLostError):
             lock.check()
             file.clear()
+
+
+@contextmanager
+def open_alone(path: Path) -> Iterator[int]:
+    """Open a file to lock it, made where it is missing: neither programs started from here nor forks share it."""
+    # os.open sets O_CLOEXEC
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    _held.add(descriptor)
+    try:
+        yield descriptor
     finally:
         _held.discard(descriptor)
         os.close(descriptor)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.artefacts import ArtefactFolder
-from sweep.fingerprint import fingerprint, installed_packages
+from sweep.fingerprint import digest, fingerprint, installed_packages
 from sweep.grid import Grid, grid_of
 from sweep.identity import Identity
 from sweep.kernel_versions import KERNEL_VERSIONS
@@ -124,6 +124,12 @@ class Prepared:
     def identity(self) -> Identity:
         """Which study this is: what its numbers and their places depend on."""
         return Identity.of(self.fingerprint, self.grid)
+
+    @property
+    def digest(self) -> str:
+        """What the keys of its artefacts follow from, in 64 hexadecimal digits."""
+        identity = self.identity
+        return digest({"fingerprint": identity.fingerprint, "axes": identity.axes})
 
     def remaining(self, *, retry_failed: bool = False) -> Remaining:
         """Give what the store and the journals lack."""

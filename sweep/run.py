@@ -13,16 +13,15 @@ from typing import Any
 
 from rich.console import Console
 
+from sweep.artefact_users import mark_finished, using
 from sweep.artefacts import RecipeError
 from sweep.clusters import Cluster, ClusterChoice, ClusterError, Site, Workers, WorkersLostError
 from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
 from sweep.engine import Engine
-from sweep.fixed_choices import RADIAL_EDGES
 from sweep.gang import last_lines, log_of
 from sweep.grid import GridError
 from sweep.identity import Identity, StudyChangedError
 from sweep.journal import Journal, JournalError
-from sweep.leftovers import remove_own
 from sweep.location import LocationError, StoreLike
 from sweep.lock import StoreLockedError, driver_lock
 from sweep.plan import Plan, left_to_do
@@ -32,13 +31,10 @@ from sweep.refinement import Refinement
 from sweep.remaining import Remaining
 from sweep.schedule import Failure
 from sweep.selection import ListedPoints
+from sweep.setting_up import set_up
 from sweep.store import (
     StoreError,
-    accept_kernels,
-    accept_packages,
     configuration_path,
-    create_store,
-    grow_store,
     open_store,
     write_configuration,
 )
@@ -168,7 +164,8 @@ def run_study(
             # once more: another driver may have set it up during the trial
             _check_unchanged(prepared, accept_versions=accept_versions)
             remaining = prepared.remaining(retry_failed=retry_failed)
-            _set_up(prepared)
+            held.enter_context(using(prepared.folders.artefacts))
+            set_up(prepared)
         except _REFUSALS as error:
             raise RefusedError(str(error)) from error
         try:
@@ -194,33 +191,6 @@ def _check_unchanged(prepared: Prepared, *, accept_versions: bool) -> bool:
     if earlier is not None:
         differ |= identity.check_same(earlier, prepared.folders.run, accept_versions=accept_versions)
     return differ
-
-
-def _set_up(prepared: Prepared) -> None:
-    """Make the folders and the store where they are missing; the journals' identity before any journal."""
-    folders, identity = prepared.folders, prepared.identity
-    remove_own(folders.run, folders.store)
-    for folder in (folders.artefacts, folders.journals, folders.logs, folders.compiled, folders.scratch):
-        folder.mkdir(parents=True, exist_ok=True)
-    prepared.artefacts.remove_leftovers()
-    if Identity.of_run(folders.run) != identity:
-        identity.write(folders.run)
-    packages = identity.fingerprint["packages"]
-    if not folders.store.exists():
-        attributes = {
-            "study": prepared.study.text,
-            "fingerprint": identity.fingerprint,
-            "packages": packages,
-        }
-        truncation = prepared.recipes.comparing
-        create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes, truncation=truncation)
-        return
-    grow_store(folders.store, prepared.grid, prepared.study.text)
-    made_with = Identity.of_store(folders.store).fingerprint
-    if made_with["packages"] != packages:
-        accept_packages(folders.store, packages)
-    if made_with["kernels"] != identity.fingerprint["kernels"]:
-        accept_kernels(folders.store, identity.fingerprint["kernels"])
 
 
 def _run(
@@ -251,8 +221,10 @@ def _run(
         output.print(line, markup=False)
     if not complete:
         return INTERRUPTED
-    lost = any_lost(open_store(prepared.folders.store), fitting=prepared.recipes.fitting)
-    return SOME_FAILED if lost else DONE
+    if any_lost(open_store(prepared.folders.store), fitting=prepared.recipes.fitting):
+        return SOME_FAILED
+    mark_finished(prepared.folders.artefacts, prepared.folders.store)
+    return DONE
 
 
 def _work(

@@ -22,6 +22,7 @@ COMMANDS = (
     keeping.core,
     reading.report,
     keeping.export,
+    keeping.clean,
     reading.hypotheses,
     reading.advise,
 )

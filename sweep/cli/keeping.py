@@ -49,3 +49,42 @@ def export(
     from sweep.exporting.command import export as export_file
 
     raise typer.Exit(export_file(store, output, at or (), artefacts))
+
+
+def clean(
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PLACE]...", help="stores, run folders and study files that need theirs"),
+    ] = None,
+    artefacts: Annotated[
+        Path | None,
+        typer.Option(help="the folder of artefacts [default: of the first PLACE]"),
+    ] = None,
+    finished: Annotated[
+        bool,
+        typer.Option(
+            "--finished",
+            help="of finished studies keep only what export, core and refine read: growing them takes longer then",
+        ),
+    ] = False,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STORE", help="a store that is gone for good: what only it needed may go"),
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="name every file")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="remove, instead of saying what would be removed")
+    ] = False,
+) -> None:
+    """Say which artefacts no study needs, half-written and damaged ones too, or remove them."""
+    from sweep.cleaning import clean as clean_artefacts
+
+    status = clean_artefacts(
+        places or (),
+        artefacts,
+        results_only=finished,
+        forgotten=forget or (),
+        listing=listing,
+        yes=yes,
+    )
+    raise typer.Exit(status)

@@ -45,6 +45,14 @@ def stored_recipes(
     StoreError
         As `sweep.open_store`.
     """
+    found = every_state(store)
+    if block is None or folder is None:
+        return found[0]
+    return next((each for each in found if _has(each, block) and folder.has(each.fit(block))), found[0])
+
+
+def every_state(store: StoreLike) -> list[Recipes]:
+    """Give the recipes of a store's study now, then as it was before its axes grew; raises as `stored_recipes`."""
     fingerprint = stored_fingerprint(store)
     try:
         attributes = open_store(store).attrs
@@ -58,10 +66,7 @@ def stored_recipes(
             f"{store} does not say in a form that this version knows what it was made from ({first_line}); "
             "use the version that made it"
         ) from error
-    found = [Recipes(study, grid_of(study), reference, training_files) for study in studies]
-    if block is None or folder is None:
-        return found[0]
-    return next((each for each in found if _has(each, block) and folder.has(each.fit(block))), found[0])
+    return [Recipes(study, grid_of(study), reference, training_files) for study in studies]
 
 
 def _has(recipes: Recipes, block: Block) -> bool:
