@@ -19,6 +19,7 @@ from sweep.durable import make_folder, sync_path
 from sweep.location import Location, LocationError, UnreachableError, location_of
 from sweep.lock import holder_of, open_alone
 from sweep.recipes import Recipes, needs
+from sweep.transfers.made_from import targets_of, transfer
 
 #: Folder of registrations within a folder of artefacts; no artefact's folder has three characters or more.
 USERS_NAME = "users"
@@ -104,6 +105,7 @@ def keys_of(recipes: Recipes) -> tuple[frozenset[str], frozenset[str]]:
         inputs = recipes.block_inputs(block).values()
         results |= {recipe.key for recipe in inputs}
         roots += inputs
+        roots += [transfer(recipes, block, target) for target in targets_of(recipes, block)]
     if recipes.comparing:
         roots += [
             part for cylinder in recipes.grid.cylinders() for part in needs(recipes.truncation(cylinder))

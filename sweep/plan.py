@@ -124,9 +124,11 @@ def plan_study(
     missing, present = _demand(roots, transfers, folder, verify=verify)
     left = sum(len(work.weightings) for work in unfinished)
     if not recipes.relaxing:
-        per_block = sum(not weighting.excluded for weighting in recipes.grid.weightings())
-        left = per_block * sum(not work.recorded for work in unfinished)
-    asked = recipes.grid.n_points if recipes.fitting else 0
+        grid = recipes.grid
+        left = sum(
+            int((grid.asked(work.block) & grid.fits).sum()) for work in unfinished if not work.recorded
+        )
+    asked = recipes.grid.n_asked if recipes.fitting else 0
     return Plan(recipes, unfinished, tuple(cylinders), missing, present, asked, asked - left, points_failed)
 
 
@@ -175,6 +177,7 @@ def described(plan: Plan, added: Mapping[str, Sequence[object]] | None = None) -
     grid = plan.recipes.grid
     lines = [
         f"study {plan.recipes.study.study}: {grid.n_points} points in {grid.n_blocks} blocks"
+        + (f", {grid.n_asked} of them listed" if grid.listed is not None else "")
         + (f", {grid.n_excluded} excluded (every weight zero)" if grid.n_excluded else ""),
         f"{plan.points_done} points done, {plan.points_total - plan.points_done} to do"
         + (f"; {plan.points_failed} of those done failed (--retry-failed)" if plan.points_failed else "")

@@ -129,7 +129,9 @@ class Prepared:
     def digest(self) -> str:
         """What the keys of its artefacts follow from, in 64 hexadecimal digits."""
         identity = self.identity
-        return digest({"fingerprint": identity.fingerprint, "axes": identity.axes})
+        return digest(
+            {"fingerprint": identity.fingerprint, "axes": identity.axes, "points": self.study.points}
+        )
 
     def remaining(self, *, retry_failed: bool = False) -> Remaining:
         """Give what the store and the journals lack."""

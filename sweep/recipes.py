@@ -323,17 +323,18 @@ class Recipes:
 
     def _checked(self, block: Block) -> list[int] | None:
         """Say which estimates of a block are checked; None for all. In a large screen, those drawn first."""
-        return None if self.relaxing else self.drawn(block, ESTIMATES_CHECKED // self.grid.n_blocks)
+        asked = self.grid.asked(block)
+        if self.relaxing:
+            return None if asked.all() else np.flatnonzero(asked).tolist()
+        return self.drawn(block, ESTIMATES_CHECKED // self.grid.n_blocks)
 
     def drawn(self, block: Block, most: int) -> list[int] | None:
-        """Draw so many weightings of a block, at least one; None for all of them."""
-        weightings, most = self.grid.weightings(), max(1, most)
-        if len(weightings) <= most:
-            return None
-        # what is no fit has no estimate: last of all
-        order = np.where(
-            [each.excluded for each in weightings], np.inf, draws(self.study.seed, block, weightings)
-        )
+        """Draw so many weightings of a block, at least one, of those that are asked for; None for all of them."""
+        weightings, most, asked = self.grid.weightings(), max(1, most), self.grid.asked(block)
+        if asked.sum() <= most:
+            return None if asked.all() else np.flatnonzero(asked).tolist()
+        # what is no fit has no estimate, and of what is not asked for none is kept: last of all
+        order = np.where(asked & self.grid.fits, draws(self.study.seed, block, weightings), np.inf)
         return sorted(np.argsort(order)[:most].tolist())
 
     def relaxation(self, block: Block, dislocation: str | None = None) -> Recipe:

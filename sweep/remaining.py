@@ -55,7 +55,7 @@ class Remaining:
     ) -> None:
         self._grid, self._relaxing, self._retry_failed = grid, relaxing, retry_failed
         self._choice = choice
-        self._fits = np.array([not weighting.excluded for weighting in grid.weightings()])
+        self._fits = grid.fits
         self._status = np.full(grid.shape, Status.pending, dtype=np.uint8)
         self._source = np.full(grid.shape, StatusSource.none, dtype=np.uint8)
         self._truncation = np.full(grid.shape[:2], Status.pending, dtype=np.uint8)
@@ -63,6 +63,8 @@ class Remaining:
         self._estimates = {name: np.full(grid.shape, np.nan) for name in names}
         if location_of(store).exists():
             self._status = read_on_grid(store, "status", grid, Status.pending)
+            # what the study does not ask for either is not looked at
+            self._status[self._status == Status.not_asked] = Status.pending
             self._source = read_on_grid(store, "status_source", grid, StatusSource.none)
             self._truncation = read_on_grid(store, "truncation_status", grid, Status.pending)
             self._estimates = {name: read_on_grid(store, name, grid, np.nan) for name in names}
@@ -74,19 +76,20 @@ class Remaining:
 
     def __call__(self, block: Block) -> BlockWork:
         """Say what is left of a block."""
-        status, source = (array[self._fits] for array in self._of(block))
+        wanted = self._fits & self._grid.asked(block)
+        status, source = (array[wanted] for array in self._of(block))
         # a block's record may be lost where those of its points are not: a damaged journal, a store moved away
         pending = bool((status == Status.pending).any())
         lost = bool(((status == Status.failed) & (source == StatusSource.block)).all())
         if pending or (lost and self._retry_failed):
             open_points = lost | np.isin(status, [Status.pending, Status.estimated])
-            return BlockWork(block, recorded=False, weightings=self._where(open_points))
+            return BlockWork(block, recorded=False, weightings=self._where(wanted, open_points))
         unfinished = status == Status.estimated
         if self._retry_failed:
             unfinished |= (status == Status.failed) & (source == StatusSource.point)
         if self._relaxing and self._choice is not None and unfinished.any():
-            unfinished &= self._choice(block, self._estimated(block))[self._fits]
-        return BlockWork(block, recorded=True, weightings=self._where(unfinished))
+            unfinished &= self._choice(block, self._estimated(block))[wanted]
+        return BlockWork(block, recorded=True, weightings=self._where(wanted, unfinished))
 
     def cylinders(self) -> tuple[Cylinder, ...]:
         """Give the cylinders without truncation errors, where the store has a place for them."""
@@ -135,9 +138,9 @@ class Remaining:
             {name: array[place].reshape(-1) for name, array in self._estimates.items()}, len(self._fits)
         )
 
-    def _where(self, chosen: np.ndarray) -> tuple[int, ...]:
-        """Weightings of the chosen fits; none where nothing is relaxed."""
-        return tuple(np.flatnonzero(self._fits)[chosen].tolist()) if self._relaxing else ()
+    def _where(self, wanted: np.ndarray, chosen: np.ndarray) -> tuple[int, ...]:
+        """Weightings of those chosen among the wanted ones; none where nothing is relaxed."""
+        return tuple(np.flatnonzero(wanted)[chosen].tolist()) if self._relaxing else ()
 
     def _of(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Give views of a block's statuses and of where they come from, by weighting."""

@@ -7,7 +7,7 @@ from sweep.fixed_choices import RADIAL_EDGES
 from sweep.identity import Identity
 from sweep.leftovers import remove_own
 from sweep.prepared import Prepared
-from sweep.store import accept_kernels, accept_packages, create_store, grow_store
+from sweep.store import accept_kernels, accept_packages, create_store, grow_store, mark_asked
 
 
 def set_up(prepared: Prepared) -> None:
@@ -43,8 +43,10 @@ def set_up(prepared: Prepared) -> None:
         }
         truncation = prepared.recipes.comparing
         create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes, truncation=truncation)
+        mark_asked(folders.store, prepared.grid, prepared.study.text)
         return
     grow_store(folders.store, prepared.grid, prepared.study.text)
+    mark_asked(folders.store, prepared.grid, prepared.study.text)
     made_with = Identity.of_store(folders.store).fingerprint
     if made_with["packages"] != packages:
         accept_packages(folders.store, packages)

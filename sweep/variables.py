@@ -19,6 +19,8 @@ class Status(IntEnum):
     other_minimum = 4
     failed = 5
     excluded = 6
+    #: A point of the axes' product that the study's list of points leaves out.
+    not_asked = 7
 
 
 class StatusSource(IntEnum):

@@ -184,7 +184,7 @@ def _partial(error: str, values: Floats, laid_out: Any) -> Bools:
     """Say which points have replicas that a relaxation was not spent on, beside others that it was."""
     if _from_fit(error):
         return np.zeros(values.shape[:-1], dtype=bool)
-    unasked = np.isnan(values) & (laid_out("status") == Status.estimated)
+    unasked = np.isnan(values) & np.isin(laid_out("status"), [Status.estimated, Status.not_asked])
     return np.asarray(unasked.any(axis=-1) & ~unasked.all(axis=-1))
 
 

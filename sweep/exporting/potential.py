@@ -69,7 +69,7 @@ def export_potential(
     dataset = open_store(store)
     labels = chosen_point(dataset, at)
     status = Status(int(dataset["status"].sel(labels)))
-    if status in (Status.pending, Status.failed, Status.excluded):
+    if status in _NO_FIT:
         raise ExportError(f"{_named(labels)} is {status.name}: {_NO_FIT[status]}")
     folder = ArtefactFolder(location.run_folder / "artefacts" if artefacts is None else artefacts)
     recipes = stored_recipes(store, _block(labels), folder)
@@ -86,6 +86,7 @@ _NO_FIT = {
     Status.pending: "it has not been fitted yet; run the study to its end",
     Status.failed: "its journal and the run's output say why; `sweep run --retry-failed` tries it again",
     Status.excluded: "every weight is zero, which is no fit; choose another weighting",
+    Status.not_asked: "the study's list of points leaves it out; add it there and run the study again",
 }
 
 

@@ -58,7 +58,7 @@ def known(ds: xr.Dataset, name: str) -> xr.DataArray:
     status = ds[status_name(name)]
     variable = VARIABLE_OF.get(name)
     if variable is not None and variable.source is Source.block:
-        return ~status.isin([Status.pending, Status.excluded, Status.failed])
+        return ~status.isin([Status.pending, Status.excluded, Status.failed, Status.not_asked])
     return status == Status.relaxed
 
 

@@ -11,6 +11,7 @@ from sweep.grid.dimensions import (
     GridError,
 )
 from sweep.grid.places import Block, Cylinder
+from sweep.grid.point_list import PointList
 from sweep.grid.product import Grid, grid_of
 from sweep.grid.weighting import Weighting
 
@@ -26,6 +27,7 @@ __all__ = [
     "Cylinder",
     "Grid",
     "GridError",
+    "PointList",
     "Weighting",
     "grid_of",
 ]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sweep.grid.dimensions import (
     BLOCK_DIMENSIONS,
@@ -20,6 +24,7 @@ from sweep.grid.dimensions import (
     GridError,
 )
 from sweep.grid.places import Block, Cylinder
+from sweep.grid.point_list import PointList
 from sweep.grid.weighting import Weighting
 
 if TYPE_CHECKING:
@@ -37,6 +42,8 @@ class Grid:
     ----------
     axes
         One axis for each of `DIMENSIONS`, in that order; those of `OPTIONAL_DIMENSIONS` may be left out.
+    listed
+        The points of the product that are asked for; None for all.
 
     Raises
     ------
@@ -45,6 +52,7 @@ class Grid:
     """
 
     axes: tuple[Axis, ...]
+    listed: PointList | None = None
 
     def __post_init__(self) -> None:
         wanted = tuple(name for name in DIMENSIONS if name in self.dims or name not in OPTIONAL_DIMENSIONS)
@@ -52,6 +60,8 @@ class Grid:
             raise GridError(f"a grid has the axes {', '.join(wanted)} in this order, not {self.dims}")
         if all(weighting.excluded for weighting in self.weightings()):
             raise GridError("every weighting is zero; give weight_energy, _forces or _virial a value above 0")
+        if self.listed is not None and not self._masks:
+            raise GridError("every point that is listed has all weights zero; list one that is a fit")
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -74,9 +84,21 @@ class Grid:
         return math.prod(self.shape)
 
     @property
+    def n_asked(self) -> int:
+        """Number of points that are asked for, excluded ones included."""
+        return self.n_points if self.listed is None else sum(int(mask.sum()) for mask in self._asked_masks())
+
+    @property
     def n_excluded(self) -> int:
-        """Number of points whose weighting is no fit."""
-        return self.n_blocks * sum(weighting.excluded for weighting in self.weightings())
+        """Number of points that are asked for and whose weighting is no fit."""
+        if self.listed is None:
+            return self.n_blocks * int((~self.fits).sum())
+        return sum(int((mask & ~self.fits).sum()) for mask in self._asked_masks())
+
+    @cached_property
+    def fits(self) -> NDArray[np.bool_]:
+        """Which weightings of a block are fits: shape (weightings,)."""
+        return np.array([not weighting.excluded for weighting in self.weightings()])
 
     @cached_property
     def block_axes(self) -> tuple[Axis, ...]:
@@ -107,11 +129,45 @@ class Grid:
         return (Cylinder(*labels) for labels in itertools.product(*values))  # type: ignore[arg-type]
 
     def blocks(self) -> Iterator[Block]:
-        """Go through the blocks in C order: the last block dimension runs fastest."""
+        """Go through the blocks of which a point is asked for, in C order: the last block dimension runs fastest."""
         names = [axis.name for axis in self.block_axes]
         for labels in itertools.product(*(axis.values for axis in self.block_axes)):
             # Block checks its own fields, so a label of the wrong kind is refused there.
-            yield Block(**dict(zip(names, labels, strict=True)))  # type: ignore[arg-type]
+            block = Block(**dict(zip(names, labels, strict=True)))  # type: ignore[arg-type]
+            if self.listed is None or self._key(block) in self._masks:
+                yield block
+
+    def asked(self, block: Block) -> NDArray[np.bool_]:
+        """Say which points of a block are asked for: shape (weightings,).
+
+        All are unless points are listed; of a block where only what is no fit is listed, none.
+        """
+        if self.listed is None:
+            return np.ones(len(self.weightings()), dtype=bool)
+        mask = self._masks.get(self._key(block))
+        return np.zeros(len(self.weightings()), dtype=bool) if mask is None else mask
+
+    def _key(self, block: Block) -> tuple[Any, ...]:
+        """Give a block's labels in the list's columns."""
+        assert self.listed is not None
+        return tuple(getattr(block, name) for name in self.listed.columns if name in BLOCK_DIMENSIONS)
+
+    def _asked_masks(self) -> Iterator[NDArray[np.bool_]]:
+        return (self.asked(block) for block in self.blocks())
+
+    @cached_property
+    def _masks(self) -> dict[tuple[Any, ...], NDArray[np.bool_]]:
+        """Which weightings are asked for, by a block's labels in the list's columns."""
+        assert self.listed is not None
+        places = [place for place, name in enumerate(self.listed.columns) if name in BLOCK_DIMENSIONS]
+        others = [place for place, name in enumerate(self.listed.columns) if name in WEIGHTING_DIMENSIONS]
+        weights: dict[tuple[Any, ...], set[tuple[Any, ...]]] = defaultdict(set)
+        for row in self.listed.rows:
+            weights[tuple(row[place] for place in places)].add(tuple(row[place] for place in others))
+        fields = [_WEIGHTS[self.listed.columns[place]] for place in others]
+        labels = [tuple(getattr(weighting, field) for field in fields) for weighting in self.weightings()]
+        masks = {key: np.array([label in wanted for label in labels]) for key, wanted in weights.items()}
+        return {key: mask for key, mask in masks.items() if (mask & self.fits).any()}
 
     def weightings(self) -> tuple[Weighting, ...]:
         """Give every weighting of a block in C order: the last weight runs fastest, the regularisation slowest."""
@@ -160,5 +216,6 @@ def grid_of(study: Study) -> Grid:
             Axis(name, tuple(values), *DIMENSIONS[name])
             for name, values in named.items()
             if values is not None
-        )
+        ),
+        study.listed,
     )

@@ -1,5 +1,6 @@
 """The labelled Zarr store of a study: set up, written by the driver alone, opened by anyone."""
 
+from sweep.store.asked import mark_asked
 from sweep.store.configurations import configuration_path, write_configuration
 from sweep.store.errors import (
     StoreError,
@@ -34,6 +35,7 @@ __all__ = [
     "configuration_path",
     "create_store",
     "grow_store",
+    "mark_asked",
     "open_failures",
     "open_store",
     "read_failures",

@@ -2,7 +2,8 @@
 
 A point's state follows from the last record of its block and the last of its own, in whichever order these
 came. Values of source *block* are the block record's. Those of source *point*, and the status, are the
-point's own record's where it has one, and else its block's. A failure never replaces a result.
+point's own record's where it has one, and else its block's. A failure never replaces a result. A point that is not
+asked for takes nothing from its block's record.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def _apply_block_record(cells: Mapping[str, np.ndarray], record: Record) -> None
     # record yet.
     own = (source == StatusSource.point) & (status != Status.pending)
     has_result = (status != Status.pending) & (own | (status != Status.failed))
-    taken = (new != Status.failed) | ~has_result
+    taken = (status != Status.not_asked) & ((new != Status.failed) | ~has_result)
     unowned = taken & ~own
     n_weightings = len(status)
     for variable in VARIABLES:

@@ -6,15 +6,24 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
+from sweep.grid import PointList
 from sweep.study.dislocation_names import names_for
 from sweep.study.errors import StudyError
 from sweep.study.fields import Dislocation, Labels, Positive, Section, StudyName
 from sweep.study.messages import listed, problems
+from sweep.study.point_file import parse_points, read_points, with_listed_axes
 from sweep.study.presets import PRESETS
 from sweep.study.sections import Axes, Basis, Fidelity, Material, Reference, Simulation, Training
-from sweep.study.text import parse_yaml
+from sweep.study.text import parse_yaml, with_text_in_place
 
 #: Below this multiple of the largest simulated radius the comparison's own truncation steepens the rates by tenths.
 LEAST_COMPARISON = 3
@@ -31,6 +40,9 @@ class Study(Section):
         Name; the store's default name is made of it.
     dislocations
         Names of dislocations, the grid's first dimension.
+    points
+        A list of the points that are asked for, as CSV; None where every point of the axes' product is. In a file, the
+        name of one that holds the list. Its columns are axes, and their labels those of its rows.
     regularisation
         λ of the smoothness prior.
     seed
@@ -54,6 +66,7 @@ class Study(Section):
     regularisation: Positive = Field(default=1e-6, description="a number above 0")
     simulation: Simulation = Simulation()
     axes: Axes
+    points: str | None = Field(default=None, description="the name of a CSV file, or its lines")
     fidelity: Fidelity = Fidelity()
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="a whole number from 0 to 2^63 - 1")
 
@@ -73,6 +86,28 @@ class Study(Section):
     def refusal(self, problem: str) -> StudyError:
         """Make, not raise, the error for a problem found later, named after the study's file where known."""
         return StudyError(f"{self._source}: {problem}" if self._source else problem)
+
+    @property
+    def listed(self) -> PointList | None:
+        """The points that are asked for; None where all are."""
+        return None if self.points is None else parse_points(self.points)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _axes_of_the_list(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("points"), str):
+            return with_listed_axes(data, parse_points(data["points"]))
+        return data
+
+    @model_serializer(mode="wrap")
+    def _without_axes_of_the_list(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = dump(self)
+        columns = () if self.listed is None else self.listed.columns
+        if isinstance(axes := fields.get("axes"), dict):
+            fields["axes"] = {name: labels for name, labels in axes.items() if name not in columns}
+        if "dislocation" in columns:
+            fields.pop("dislocations", None)
+        return fields
 
     @model_validator(mode="after")
     def _radii_agree(self) -> Self:
@@ -138,7 +173,7 @@ class Study(Section):
         return self
 
 
-def read_study(text: str, source: str = "study") -> Study:
+def read_study(text: str, source: str = "study", folder: Path | None = None) -> Study:
     """Read a study from YAML text.
 
     Parameters
@@ -147,6 +182,8 @@ def read_study(text: str, source: str = "study") -> Study:
         The document; kept as `Study.text`.
     source
         What messages call it, usually its file's name.
+    folder
+        Where a list of points that it names is looked for; None where it must hold its own, as a store's does.
 
     Raises
     ------
@@ -158,6 +195,13 @@ def read_study(text: str, source: str = "study") -> Study:
         raise StudyError(f"{source}: the file is empty; write a study, beginning with `study: NAME`")
     if not isinstance(data, dict):
         raise StudyError(f"{source}: this is not a mapping; a study begins with `study: NAME`")
+    points = data.get("points")
+    if isinstance(points, str) and "\n" not in points and folder is not None:
+        try:
+            data["points"] = read_points(folder / points, f"points: {points}").text
+        except ValueError as error:
+            raise StudyError(f"{source}: {error}") from None
+        text = with_text_in_place(text, "points", data["points"])
     try:
         return Study.model_validate(data, context={"text": text, "source": source})
     except ValidationError as error:
@@ -193,4 +237,4 @@ def load_study(path: Path) -> Study:
         raise StudyError(f"{path}: the file cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    return read_study(text, str(path))
+    return read_study(text, str(path), Path(path).absolute().parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable
 from typing import Any
@@ -63,6 +64,38 @@ def parse_yaml(text: str, name: str) -> Any:
         ) from error
     except RecursionError as error:
         raise StudyError(f"{name}: the YAML is nested too deeply; a study has four levels at most") from error
+
+
+def with_text_in_place(text: str, key: str, value: str) -> str:
+    r"""Put a text in the place of a key's value, so that a document needs no file beside it.
+
+    Parameters
+    ----------
+    text
+        A document that `parse_yaml` reads as a mapping.
+    key
+        A key of it whose value is a word.
+    value
+        Lines of plain text.
+
+    Examples
+    --------
+    >>> print(with_text_in_place("study: x\npoints: p.csv  # mine\nseed: 1", "points", "degree\n6\n"))
+    study: x
+    points: |  # mine
+        degree
+        6
+    seed: 1
+    """
+    root: Any = yaml.compose(text, Loader=_Loader)
+    node = next(part for name, part in root.value if name.value == key)
+    start, end = node.start_mark.index, node.end_mark.index
+    line_end = text.find("\n", end) if "\n" in text[end:] else len(text)
+    lines = "".join(f"    {line}\n" for line in value.splitlines())
+    if not root.flow_style:
+        return f"{text[:start]}|{text[end:line_end]}\n{lines}{text[line_end + 1 :]}"
+    # a JSON string is a YAML one
+    return text[:start] + json.dumps(value) + text[end:]
 
 
 class _Refused(yaml.constructor.ConstructorError):
