@@ -22,13 +22,14 @@ from sweep.clusters.batch.worker import Instructions
 from sweep.clusters.cluster import Site, Workers
 from sweep.clusters.configuration import CONFIGURATION
 from sweep.clusters.errors import ClusterError
-from sweep.clusters.security import write_certificates
+from sweep.clusters.security import KEY, write_certificates
 from sweep.gang import GangOptions, launcher_command
 
 # Workers leave by themselves when the scheduler closes; what has not left is cancelled, s.
 LEAVE_S = 10.0
 # Hundreds of ranks that import Python from one file system take their time, s.
 START_S = 300.0
+_LEAVING = {Status.paused, Status.closing_gracefully, Status.closing, Status.closed}
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,14 @@ class SchedulerView:
     def staying(self) -> frozenset[str]:
         """Name those of them that take work."""
         workers = list(self.scheduler.workers.values())
-        return frozenset(str(worker.name) for worker in workers if worker.status == Status.running)
+        # one that has just come is not running yet, and is no less there
+        return frozenset(str(worker.name) for worker in workers if worker.status not in _LEAVING)
+
+    def idle(self) -> frozenset[str]:
+        """Name those that have nothing to do."""
+        return frozenset(
+            str(worker.name) for worker in list(self.scheduler.workers.values()) if not worker.processing
+        )
 
     def unfinished(self) -> int:
         """Count the tasks that have not ended."""
@@ -172,6 +180,8 @@ def _ended(queue: Queue, name: str, site: Site) -> Iterator[Any]:
     finally:
         if begun:
             _end(queue, name, site)
+            # of no use any more, and of no use to anybody else
+            (site.run / "cluster" / KEY).unlink(missing_ok=True)
 
 
 def _end(queue: Queue, name: str, site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +25,8 @@ MOST_FAILURES = 3
 AGAIN_S, REFUSED_S = 20.0, 120.0
 # Submitted at once: a site's limit on submissions is not met by one run's start.
 AT_ONCE = 50
+# Jobs without work are let go after this, s: the next stage of a study may be seconds away.
+IDLE_S = 120.0
 
 
 class View(Protocol):
@@ -34,6 +37,9 @@ class View(Protocol):
 
     def staying(self) -> frozenset[str]:
         """Name those of them that take work."""
+
+    def idle(self) -> frozenset[str]:
+        """Name those that have nothing to do."""
 
     def unfinished(self) -> int:
         """Count the tasks that have not ended."""
@@ -46,6 +52,7 @@ class Watched:
     submitted: float
     running: float | None = None
     worked: bool = False
+    let_go: bool = False
     told_slow: bool = False
 
 
@@ -81,6 +88,7 @@ class Supply:
     open: dict[str, Watched] = field(default_factory=dict)
     _failures: int = 0
     _alone_since: float | None = None
+    _idle_since: float | None = None
     _last_told: str = ""
     _refused: tuple[float, float, str] | None = None
     _listed: dict[str, Job] = field(default_factory=dict)
@@ -117,6 +125,7 @@ class Supply:
             self._alone_since = now
         self._tell_waiting(now)
         self._submit_missing(now)
+        self._let_go(now)
 
     def wanted(self) -> int:
         """How many jobs there is work for."""
@@ -139,7 +148,8 @@ class Supply:
                 continue
             if job is None or job.phase is Phase.ENDED:
                 del self.open[number]
-                self._tell_ended(number, watched, job)
+                if not watched.let_go:
+                    self._tell_ended(number, watched, job)
             elif watched.running is not None and not watched.worked:
                 self._check_slow(number, watched, now - watched.running)
 
@@ -190,9 +200,7 @@ class Supply:
         self._last_told = line
 
     def _submit_missing(self, now: float) -> None:
-        # a job that the queue has forgotten still counts while its worker works
-        leaving = self.view.present() - self.view.staying()
-        missing = min(self.wanted() - len(self.open.keys() - leaving), AT_ONCE)
+        missing = min(self.wanted() - len(self._kept()), AT_ONCE)
         if self._refused is not None and now - self._refused[1] < AGAIN_S:
             missing = 0
         try:
@@ -205,6 +213,30 @@ class Supply:
             self._tell_once(f"a job was refused: {error}")
         if self._refused and not self.open and now - self._refused[0] > REFUSED_S:
             raise WorkersLostError(f"no job is left, and none is accepted any more: {self._refused[2]}")
+
+    def _kept(self) -> list[str]:
+        """Name the jobs that go on; one that the queue has forgotten is among them while its worker works."""
+        leaving = self.view.present() - self.view.staying()
+        return [n for n, watched in self.open.items() if not watched.let_go and n not in leaving]
+
+    def _let_go(self, now: float) -> None:
+        """Cancel jobs for which there has been no work for a while, those that wait first."""
+        kept = self._kept()
+        surplus = len(kept) - self.wanted()
+        if surplus <= 0:
+            self._idle_since = None
+            return
+        if self._idle_since is None:
+            self._idle_since = now
+        if now - self._idle_since < IDLE_S:
+            return
+        idle = self.view.idle()
+        waiting = [n for n in kept if n in self._listed and self._listed[n].phase is Phase.WAITING]
+        chosen = [*waiting, *(number for number in kept if number in idle)][:surplus]
+        for number in chosen:
+            self.open[number].let_go = True
+        with suppress(QueueError):
+            self.queue.cancel(chosen)
 
     def _submit(self) -> None:
         self.open[self.queue.submit(self.script)] = Watched(self.clock())

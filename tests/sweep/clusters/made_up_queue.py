@@ -74,6 +74,9 @@ class Scene:
     def staying(self) -> frozenset[str]:
         return frozenset(self.workers - self.retiring)
 
+    def idle(self) -> frozenset[str]:
+        return frozenset(sorted(self.workers - self.retiring)[self.tasks :])
+
     def unfinished(self) -> int:
         return self.tasks
 

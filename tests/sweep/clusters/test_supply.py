@@ -135,9 +135,34 @@ def test_little_work_keeps_few_jobs(tmp_path: Path) -> None:
     assert scene.queue.submitted == 50
 
 
+def test_jobs_without_work_are_let_go_in_silence(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, least=1, most=5)
+    scene.supply.begin()
+    scene.pass_time(10)
+    for number in ("1", "2", "3", "4"):
+        scene.work(number)
+    scene.pass_time(10)
+    scene.tasks = 2
+    scene.pass_time(60)
+    assert all(job.phase is not Phase.ENDED for job in scene.queue.listed.values()), (
+        "work may be seconds away"
+    )
+    scene.pass_time(600)
+    ended = {number for number, job in scene.queue.listed.items() if job.phase is Phase.ENDED}
+    assert ended == {"3", "4", "5"}
+    scene.workers -= ended
+    scene.pass_time(600)
+    assert scene.queue.submitted == 5
+    assert not scene.told
+    scene.tasks = 100
+    scene.pass_time(10)
+    assert scene.queue.submitted == 8
+
+
 ACTIONS = st.lists(
     st.tuples(
-        st.sampled_from(["run", "work", "end", "lose", "retire", "refuse", "accept"]), st.integers(0, 5)
+        st.sampled_from(["run", "work", "end", "lose", "retire", "refuse", "accept", "busy", "quiet"]),
+        st.integers(0, 5),
     ),
     max_size=40,
 )
@@ -154,6 +179,8 @@ def test_whatever_happens_there_are_never_more_jobs_than_asked_for(
         number = going[which % len(going)] if going else ""
         if action in ("refuse", "accept"):
             scene.queue.refusal = "no" if action == "refuse" else ""
+        elif action in ("busy", "quiet"):
+            scene.tasks = 100 if action == "busy" else which
         elif number and action == "run":
             scene.queue.run(number)
         elif number and action == "work":
