@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.grid import Block, Cylinder, Grid
+from sweep.grid import Block, Cylinder, Grid, GridError
 from sweep.journal import AnyRecord, JournalReader, RecordIndex
 from sweep.location import StoreLike, location_of
 from sweep.plan import BlockWork
@@ -150,6 +150,12 @@ class Remaining:
     def _take(self, record: Record) -> None:
         """Take in a record that the store may not have yet."""
         status, source = self._of(record.block)
+        index, n_words = record.weighting_index, len(record.statuses)
+        if (index is not None and index >= len(status)) or n_words not in (1, len(status)):
+            raise GridError(
+                f"{record.name} is off the grid, whose blocks have {len(status)} weightings: the journals are of "
+                "another study. Move the run folder away, or name another store"
+            )
         if record.weighting_index is not None:
             status[record.weighting_index] = Status[record.statuses[0]]
             source[record.weighting_index] = StatusSource.point

@@ -17,6 +17,7 @@ COMMANDS = (
     running.screen,
     running.refine,
     reading.status,
+    reading.verify,
     reading.rates,
     reading.figures,
     keeping.core,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.options import AsJson, Selections, StoreFolder
+from sweep.cli.options import ArtefactPath, AsJson, RunFolder, Selections, StoreFolder
 
 
 def status(
@@ -126,3 +126,15 @@ def advise(
 
     status = show_advice(store, tolerance, error=error, share=share, select=select or (), as_json=as_json)
     raise typer.Exit(status)
+
+
+def verify(
+    store: StoreFolder,
+    run_folder: RunFolder = None,
+    artefacts: ArtefactPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every checksum of a store, its journals and artefacts, and that they agree; write nothing."""
+    from sweep.verify.command import show_verified
+
+    raise typer.Exit(show_verified(store, run_folder=run_folder, artefacts=artefacts, as_json=as_json))

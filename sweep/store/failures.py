@@ -13,6 +13,7 @@ from zarr.abc.store import Store
 from sweep.causes import Cause
 from sweep.grid import DIMENSIONS, WEIGHTING_DIMENSIONS, Block, Cylinder
 from sweep.location import StoreLike, location_of
+from sweep.store.codecs import COMPRESSORS
 from sweep.store.errors import StoreError
 from sweep.store.layout import Layout, layout_of
 from sweep.store.root import open_root
@@ -118,6 +119,7 @@ def _write_group(store: Store, rows: xr.Dataset) -> None:
             shape=column.shape,
             chunks=(max(1, len(column)),),
             dtype="str" if column.dtype.kind == "T" else column.dtype,
+            compressors=COMPRESSORS,
             dimension_names=(ROW,),
             attributes=dict(column.attrs),
         )

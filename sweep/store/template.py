@@ -14,6 +14,7 @@ from zarr.abc.store import Store
 from sweep.grid import CYLINDER_DIMENSIONS, Grid
 from sweep.grid.dimensions import WHOLE_DIMENSIONS
 from sweep.location import GROUP_FILE, StoreLike, location_of
+from sweep.store.codecs import COMPRESSORS
 from sweep.store.errors import StoreError, StoreExistsError
 from sweep.store.layout import chunk_shape, shortened
 from sweep.variables import CONFIG_KINDS, CYLINDER_VARIABLES, VARIABLES, Status, Variable
@@ -103,6 +104,7 @@ def write_array(
         shape=values.shape,
         chunks=tuple(max(1, length) for length in values.shape),
         dtype="str" if values.dtype.kind == "U" else values.dtype,
+        compressors=COMPRESSORS,
         dimension_names=dims,
         attributes=dict(attributes),
     )
@@ -179,6 +181,7 @@ def _create_variable(root: zarr.Group, variable: Variable, grid: Grid, sizes: Ma
         shape=grid.shape + extra,
         chunks=chunk_shape(grid.shape, len(grid.block_axes)) + extra,
         dtype=variable.dtype,
+        compressors=COMPRESSORS,
         fill_value=variable.fill if variable.dtype.startswith("float") else int(variable.fill),
         dimension_names=grid.dims + variable.extra_dims,
         attributes=attributes,
@@ -197,6 +200,7 @@ def _create_cylinder_variable(
         shape=shape,
         chunks=shape,
         dtype=variable.dtype,
+        compressors=COMPRESSORS,
         fill_value=fill if variable.dtype.startswith("float") else int(fill),
         dimension_names=CYLINDER_DIMENSIONS,
         attributes=attributes,

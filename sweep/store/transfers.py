@@ -11,6 +11,7 @@ import zarr
 
 from sweep.grid import BLOCK_DIMENSIONS, Block, Grid
 from sweep.location import Location, StoreLike, location_of
+from sweep.store.codecs import COMPRESSORS
 from sweep.store.growth import read_on_grid
 from sweep.store.layout import Layout, layout_of
 from sweep.store.root import chunk_key, open_root
@@ -254,6 +255,7 @@ def _arrays(path: Location) -> dict[str, Any]:
         shape=(len(dislocations),),
         chunks=(len(dislocations),),
         dtype="str",
+        compressors=COMPRESSORS,
         dimension_names=(TARGET,),
         attributes=attributes,
         overwrite=True,
@@ -273,6 +275,7 @@ def _create(root: zarr.Group, variable: Variable, arrays: Mapping[str, Any], tar
         # a chunk has every target: a point's transfers are written together
         chunks=(*status.chunks, targets, *further),
         dtype=variable.dtype,
+        compressors=COMPRESSORS,
         fill_value=variable.fill if variable.dtype.startswith("float") else int(variable.fill),
         dimension_names=(*status.metadata.dimension_names, *variable.extra_dims),
         attributes=attributes,

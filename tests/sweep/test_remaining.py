@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.grid import Block, Grid, grid_of
+from sweep.grid import Block, Grid, GridError, grid_of
 from sweep.journal import Journal
 from sweep.plan import BlockWork
 from sweep.records import Record
@@ -159,3 +159,21 @@ def test_the_choice_stays_as_points_are_relaxed(place: Place, known: str) -> Non
 
 def test_nothing_is_chosen_before_there_are_estimates(place: Place) -> None:
     assert place.left("both", choice=Third()) == BlockWork(BLOCK, recorded=False, weightings=place.fits)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record(BLOCK, 4, "relaxed"),
+        Record(BLOCK, None, ("estimated",) * 3),
+        Record(Block("mixed", 25.0, 8, 8.5, 4, 1), 0, "relaxed"),
+    ],
+    ids=["weighting", "statuses", "block"],
+)
+def test_journals_off_the_grid_are_refused_in_words(tmp_path: Path, record: Record) -> None:
+    with Journal.create(tmp_path) as journal:
+        journal.append(record)
+    with pytest.raises(GridError, match="off the grid"):
+        Remaining(
+            grid_of(read_study(STUDY % "1.0", "few.yaml")), tmp_path / "none.zarr", tmp_path, relaxing=True
+        )
