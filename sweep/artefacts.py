@@ -36,6 +36,19 @@ class ArtefactDamagedError(ValueError):
     """An artefact that does not hold what was written to it; it has been moved aside."""
 
 
+class PlainList(list[Any]):
+    """Numbers, strings and lists of these in the definite form that recipes give them: many share one, uncopied."""
+
+    @classmethod
+    def of(cls, values: list[Any]) -> PlainList:
+        """Bring a list into that form, once; raises as `Recipe` does."""
+        return cls(_plain(values, "recipe: inputs"))
+
+
+# What a large plan has by the hundred thousand is not looked at twice.
+_AS_THEY_ARE = frozenset({type(None), str, bool, int, PlainList})
+
+
 class KernelCall(NamedTuple):
     """A kernel and its inputs, the recipes it draws on by their keys: what a worker needs to know to run it.
 
@@ -279,26 +292,28 @@ class ArtefactFolder:
 
 def _plain(value: Any, where: str) -> Any:
     """Copy a recipe's inputs in their one definite form."""
+    if type(value) in _AS_THEY_ARE:
+        return value
     if value is None or isinstance(value, (str, bool, Recipe)):
         return value
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        number = float(value)
-        if not math.isfinite(number):
-            raise RecipeError(f"{where} is {number}, which equals nothing; give a finite number")
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
-    if isinstance(value, Mapping):
+    if isinstance(value, (list, tuple)):
+        return [_plain(part, f"{where}[{index}]") for index, part in enumerate(value)]
+    if isinstance(value, (dict, Mapping)):
         for name in value:
             if not isinstance(name, str) or name.startswith("__"):
                 raise RecipeError(
                     f"{where} has the key {name!r}; use strings that do not start with two underscores"
                 )
         return {name: _plain(part, f"{where}.{name}") for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part, f"{where}[{index}]") for index, part in enumerate(value)]
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, (int, numbers.Integral)):
+        return int(value)
+    if isinstance(value, (float, numbers.Real)):
+        number = float(value)
+        if not math.isfinite(number):
+            raise RecipeError(f"{where} is {number}, which equals nothing; give a finite number")
+        return int(number) if number.is_integer() and abs(number) < 2**53 else number
     raise RecipeError(
         f"{where} is a {type(value).__name__} ({value!r}); use numbers, strings, lists, mappings or recipes"
     )
@@ -306,6 +321,9 @@ def _plain(value: Any, where: str) -> Any:
 
 def _by_key(value: Any) -> Any:
     """Put keys in the place of recipes."""
+    kind = type(value)
+    if kind in _AS_THEY_ARE or kind is float:
+        return value
     if isinstance(value, Recipe):
         return {KEY_MARK: value.key}
     if isinstance(value, dict):
@@ -316,6 +334,8 @@ def _by_key(value: Any) -> Any:
 def _recipes_in(value: Any) -> list[Recipe]:
     if isinstance(value, Recipe):
         return [value]
+    if type(value) in _AS_THEY_ARE:
+        return []
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [recipe for part in parts for recipe in _recipes_in(part)]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sweep.artefacts import Recipe
+from sweep.artefacts import PlainList, Recipe
 from sweep.fixed_choices import (
     BULK,
     COMPARISON_FORCE,
@@ -64,7 +64,7 @@ class Recipes:
         """Name a kernel with the version that stands in `KERNEL_VERSIONS`."""
         return Recipe(function, KERNEL_VERSIONS[function], inputs)
 
-    @property
+    @cached_property
     def potential(self) -> dict[str, Any]:
         """The reference potential with its files named by their contents, not by where they lie."""
         return self.reference.by_contents()
@@ -294,7 +294,7 @@ class Recipes:
         regularisation = (
             self.study.regularisation if axes.regularisation is None else list(axes.regularisation)
         )
-        return {"weightings": weights, "regularisation": regularisation}
+        return {"weightings": PlainList.of(weights), "regularisation": regularisation}
 
     def _force_constants(self, block: Block, functions: Functions) -> dict[str, Recipe]:
         """Give what a block's fits observe of force constants, and what they are judged on, where they are an axis."""

@@ -16,6 +16,9 @@ from sweep.store import read_on_grid
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status, StatusSource
 
+# Plain numbers: NumPy compares an enumeration's members slowly, and a plan has tens of thousands of blocks.
+_PENDING, _ESTIMATED, _FAILED = int(Status.pending), int(Status.estimated), int(Status.failed)
+
 
 class Remaining:
     """Answers what a block still needs, from the store's status and from the journals.
@@ -55,6 +58,7 @@ class Remaining:
     ) -> None:
         self._grid, self._relaxing, self._retry_failed = grid, relaxing, retry_failed
         self._choice = choice
+        self._shared: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._fits = grid.fits
         self._status = np.full(grid.shape, Status.pending, dtype=np.uint8)
         self._source = np.full(grid.shape, StatusSource.none, dtype=np.uint8)
@@ -79,14 +83,14 @@ class Remaining:
         wanted = self._fits & self._grid.asked(block)
         status, source = (array[wanted] for array in self._of(block))
         # a block's record may be lost where those of its points are not: a damaged journal, a store moved away
-        pending = bool((status == Status.pending).any())
-        lost = bool(((status == Status.failed) & (source == StatusSource.block)).all())
+        pending = bool((status == _PENDING).any())
+        lost = bool((status == _FAILED).all()) and bool((source == StatusSource.block).all())
         if pending or (lost and self._retry_failed):
-            open_points = lost | np.isin(status, [Status.pending, Status.estimated])
+            open_points = lost | (status == _PENDING) | (status == _ESTIMATED)
             return BlockWork(block, recorded=False, weightings=self._where(wanted, open_points))
-        unfinished = status == Status.estimated
+        unfinished = status == _ESTIMATED
         if self._retry_failed:
-            unfinished |= (status == Status.failed) & (source == StatusSource.point)
+            unfinished |= (status == _FAILED) & (source == StatusSource.point)
         if self._relaxing and self._choice is not None and unfinished.any():
             unfinished &= self._choice(block, self._estimated(block))[wanted]
         return BlockWork(block, recorded=True, weightings=self._where(wanted, unfinished))
@@ -140,7 +144,11 @@ class Remaining:
 
     def _where(self, wanted: np.ndarray, chosen: np.ndarray) -> tuple[int, ...]:
         """Weightings of those chosen among the wanted ones; none where nothing is relaxed."""
-        return tuple(np.flatnonzero(wanted)[chosen].tolist()) if self._relaxing else ()
+        if not self._relaxing:
+            return ()
+        # most blocks of a large study have the same points open: they share one tuple
+        found = tuple(np.flatnonzero(wanted)[chosen].tolist())
+        return self._shared.setdefault(found, found)
 
     def _of(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Give views of a block's statuses and of where they come from, by weighting."""
