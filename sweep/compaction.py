@@ -58,19 +58,21 @@ class Compaction:
 
     @property
     def records(self) -> tuple[AnyRecord, ...]:
-        """Everything journaled so far, values left out."""
+        """What is journaled of blocks and cylinders and of failed points, values left out."""
         return (*self._remaining.index.records, *self._remaining.index.truncations)
 
     def begin(self) -> None:
         """Merge what journals of an earlier run hold: a killed driver may have had no time to."""
-        self._merge(self._remaining.take_found())
-        self._keep_failures()
+        for records in self._remaining.take_found():
+            self._merge(records)
+            self._keep_failures()
         self._tell_damage()
 
     def run(self) -> None:
         """Merge everything that is new."""
         self._last = time.monotonic()
-        self._merge(self._remaining.index.refresh())
+        for part in self._remaining.index.parts():
+            self._merge([record for record, _ in part])
         if time.monotonic() > self._failures_due:
             self._keep_failures()
         self._tell_damage()

@@ -8,7 +8,9 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
@@ -18,8 +20,14 @@ from sweep.grid import Block, Cylinder
 from sweep.journal_frames import Damage, JournalError, frame_of, header, read_frames
 from sweep.records import Record, RecordError
 from sweep.truncations import PREFIX, TruncationRecord
+from sweep.variables import Status
 
 SUFFIX = ".journal"
+# Records that are not waited for are on the disk at the latest with the first one after so long, s: a disk takes 1 to
+# 10 ms to confirm one, which is much beside points of 10 ms and nothing beside longer ones.
+LONGEST_WAIT_S = 0.1
+# Journals are read in parts of about so many bytes: memory does not grow with what was recorded before.
+PART_BYTES = 8 * 2**20
 
 #: What a journal may hold.
 AnyRecord: TypeAlias = Record | TruncationRecord
@@ -59,6 +67,7 @@ class Journal:
         make_folder(self.path.parent)
         self._one_at_a_time = threading.Lock()
         self._closed_because = ""
+        self._unconfirmed, self._confirmed = False, time.monotonic()
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             self._take_over()
@@ -72,8 +81,16 @@ class Journal:
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         return cls(Path(folder) / (name + SUFFIX))
 
-    def append(self, record: AnyRecord) -> None:
-        """Write a record; on return it is on the disk.
+    def append(self, record: AnyRecord, *, wait: bool = True) -> None:
+        """Write a record; on return it is on the disk, or on its way there.
+
+        Parameters
+        ----------
+        record
+            The record.
+        wait
+            Wait until it is on the disk. Without, it survives the end of this process, however that comes, but not
+            yet that of the machine: nobody may be told of it before `sync`.
 
         Raises
         ------
@@ -92,12 +109,26 @@ class Journal:
             except OSError:
                 self._cut(size)
                 raise
-            try:
-                os.fsync(self._descriptor)
-            except OSError as error:
-                # After a failed fsync the kernel may forget the pages: no later one could vouch for them.
-                self.close(f"the disk did not confirm a record ({error})")
-                raise
+            self._unconfirmed = True
+            if wait or time.monotonic() - self._confirmed >= LONGEST_WAIT_S:
+                self._sync()
+
+    def sync(self) -> None:
+        """Wait until every record is on the disk; raises as `append`."""
+        with self._one_at_a_time:
+            if self._unconfirmed:
+                self._sync()
+
+    def _sync(self) -> None:
+        if self._closed_because:
+            raise JournalError(f"{self.path}: {self._closed_because}; open another journal")
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            # After a failed fsync the kernel may forget the pages: no later one could vouch for them.
+            self.close(f"the disk did not confirm a record ({error})")
+            raise
+        self._unconfirmed, self._confirmed = False, time.monotonic()
 
     def close(self, because: str = "it is closed") -> None:
         """Close the journal; closing it twice is no error."""
@@ -181,21 +212,28 @@ class JournalReader:
         OSError
             If a journal cannot be read.
         """
-        records: list[AnyRecord] = []
+        return [record for part in self.parts() for record in part]
+
+    def parts(self) -> Iterator[list[AnyRecord]]:
+        """Read what is new as `refresh` does, a part of a journal at a time."""
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-            if path in self._damage:
-                continue
-            payloads, end, damage = read_frames(path, self._offsets.get(path, 0))
-            for offset, payload in payloads:
-                try:
-                    records.append(_record_of(payload))
-                except RecordError as error:
-                    damage = Damage(path, offset, str(error))
-                    break
-            self._offsets[path] = end
-            if damage is not None:
-                self._damage[path] = damage
-        return records
+            more = path not in self._damage
+            while more:
+                before = self._offsets.get(path, 0)
+                payloads, end, damage = read_frames(path, before, PART_BYTES)
+                records: list[AnyRecord] = []
+                for offset, payload in payloads:
+                    try:
+                        records.append(_record_of(payload))
+                    except RecordError as error:
+                        damage = Damage(path, offset, str(error))
+                        break
+                self._offsets[path] = end
+                if damage is not None:
+                    self._damage[path] = damage
+                if records:
+                    yield records
+                more = bool(payloads) and damage is None
 
 
 def _record_of(payload: bytes) -> AnyRecord:
@@ -213,17 +251,21 @@ class RecordIndex:
     reader
         Reads those journals; the index is empty until its first `refresh`.
     keeping
-        Names of the values that are kept of records of blocks and points, which hold millions in large studies; None
-        for all. What `refresh` returns is whole.
+        Names of the values that are kept of records of blocks, which hold millions in large studies; of a point's
+        record only its status is kept then, in a byte, unless it failed. None for everything. What `refresh` returns
+        is whole.
     """
 
     def __init__(self, reader: JournalReader, *, keeping: Collection[str] | None = None) -> None:
         self._reader, self._keeping = reader, keeping
         self._records: dict[tuple[Block, int | None], Record] = {}
+        self._results: dict[Block, bytearray] = {}
+        self._words: dict[str | tuple[str, ...], str | tuple[str, ...]] = {}
         self._truncations: dict[Cylinder, TruncationRecord] = {}
 
     def __len__(self) -> int:
-        return len(self._records) + len(self._truncations)
+        results = sum(len(found) - found.count(0) for found in self._results.values())
+        return len(self._records) + len(self._truncations) + results
 
     @property
     def damage(self) -> tuple[Damage, ...]:
@@ -232,8 +274,17 @@ class RecordIndex:
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """The record that counts of each block and point."""
+        """The record that counts of each block and point, but for points of which only the status is kept."""
         return tuple(self._records.values())
+
+    def each(self) -> Iterator[Record]:
+        """Go through the record that counts of each block and point; where only its status is kept, that alone."""
+        yield from self._records.values()
+        for block, found in self._results.items():
+            for weighting in range(len(found)):
+                result = self._result_of(block, weighting)
+                if result is not None:
+                    yield Record(block, weighting, result.name)
 
     @property
     def truncations(self) -> tuple[TruncationRecord, ...]:
@@ -242,20 +293,52 @@ class RecordIndex:
 
     def refresh(self) -> list[AnyRecord]:
         """Take in what is new; returns and raises as `JournalReader.refresh`."""
-        records = self._reader.refresh()
-        for record in records:
-            if isinstance(record, TruncationRecord):
-                if _counts(record, self._truncations.get(record.cylinder)):
-                    self._truncations[record.cylinder] = record
-            elif _counts(record, self.get(record.block, record.weighting_index)):
-                self._records[record.block, record.weighting_index] = self._kept(record)
-        return records
+        return [record for part in self.parts() for record, _ in part]
 
-    def _kept(self, record: Record) -> Record:
-        return record if self._keeping is None else record.with_only(self._keeping)
+    def parts(self) -> Iterator[list[tuple[AnyRecord, bool]]]:
+        """Take in what is new, a part of a journal at a time, each record with whether it counts."""
+        for part in self._reader.parts():
+            yield [(record, self._take(record)) for record in part]
+
+    def _take(self, record: AnyRecord) -> bool:
+        if isinstance(record, TruncationRecord):
+            counts = _counts(record, self._truncations.get(record.cylinder))
+            if counts:
+                self._truncations[record.cylinder] = record
+            return counts
+        place = record.block, record.weighting_index
+        known = self._result_of(*place)
+        counts = _counts(record, self._records.get(place)) if known is None else not record.failed
+        if counts:
+            self._keep(record)
+        return counts
+
+    def _keep(self, record: Record) -> None:
+        place, weighting = (record.block, record.weighting_index), record.weighting_index
+        if self._keeping is None:
+            self._records[place] = record
+        elif weighting is None or record.failed:
+            words = self._words.setdefault(record.status, record.status)
+            self._records[place] = replace(record.with_only(self._keeping), status=words)
+        else:
+            self._records.pop(place, None)
+            found = self._results.setdefault(record.block, bytearray())
+            found.extend(bytes(max(0, weighting + 1 - len(found))))
+            # 0 stands for nothing
+            found[weighting] = Status[record.statuses[0]] + 1
+
+    def _result_of(self, block: Block, weighting: int | None) -> Status | None:
+        """Give the status of a point of which nothing else is kept."""
+        found = self._results.get(block, b"")
+        if weighting is None or weighting >= len(found) or not found[weighting]:
+            return None
+        return Status(found[weighting] - 1)
 
     def get(self, block: Block, weighting_index: int | None) -> Record | None:
         """Give the record of a point, or of a block where the index is None; None where there is none."""
+        result = self._result_of(block, weighting_index)
+        if result is not None:
+            return Record(block, weighting_index, result.name)
         return self._records.get((block, weighting_index))
 
     def truncation(self, cylinder: Cylinder) -> TruncationRecord | None:

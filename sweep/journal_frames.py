@@ -61,17 +61,30 @@ def _digest(payload: bytes) -> bytes:
     return hashlib.blake2b(payload, digest_size=16).digest()
 
 
-def read_frames(path: Path, offset: int) -> tuple[list[tuple[int, bytes]], int, Damage | None]:
+def read_frames(
+    path: Path, offset: int, most: int | None = None
+) -> tuple[list[tuple[int, bytes]], int, Damage | None]:
     """Read whole frames from `offset` on: (offset, payload) of each, where they end, and what stopped them.
 
-    What may be a frame yet to be finished (it reaches the end of the file) is no damage.
+    What may be a frame yet to be finished (it reaches the end of the file) is no damage. With `most`, a part of the
+    file is read, of about so many bytes: where frames end before the file does, there may be more.
     """
+    found = _read_frames(path, offset, most)
+    if most is not None and not found[0] and found[2] is None and path.stat().st_size > offset + most:
+        # one frame is longer than that, or looks unfinished only because the part ends within it
+        return _read_frames(path, offset, None)
+    return found
+
+
+def _read_frames(
+    path: Path, offset: int, most: int | None
+) -> tuple[list[tuple[int, bytes]], int, Damage | None]:
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size < offset:
             return [], offset, Damage(path, size, f"shorter than the {offset} bytes already read")
         file.seek(offset)
-        data = file.read()
+        data = file.read(-1 if most is None else most)
     start = 0
     if offset == 0:
         if len(data) < _HEADER.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from sweep.store import read_on_grid
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status, StatusSource
 
+# Records at the start that the store lacks, kept for it; if there are more, the journals are read again.
+MOST_FOUND = 10_000
 # Plain numbers: NumPy compares an enumeration's members slowly, and a plan has tens of thousands of blocks.
 _PENDING, _ESTIMATED, _FAILED = int(Status.pending), int(Status.estimated), int(Status.failed)
 
@@ -63,6 +66,7 @@ class Remaining:
         self._status = np.full(grid.shape, Status.pending, dtype=np.uint8)
         self._source = np.full(grid.shape, StatusSource.none, dtype=np.uint8)
         self._truncation = np.full(grid.shape[:2], Status.pending, dtype=np.uint8)
+        self._journals = journals
         names = ESTIMATES if relaxing and choice is not None else ()
         self._estimates = {name: np.full(grid.shape, np.nan) for name in names}
         if location_of(store).exists():
@@ -72,11 +76,15 @@ class Remaining:
             self._source = read_on_grid(store, "status_source", grid, StatusSource.none)
             self._truncation = read_on_grid(store, "truncation_status", grid, Status.pending)
             self._estimates = {name: read_on_grid(store, name, grid, np.nan) for name in names}
-        self.index = RecordIndex(JournalReader(journals), keeping=ESTIMATES)
-        self._found = self.index.refresh()
-        # blocks first: what a point's own record says counts for more
-        for record in sorted(self.index.records, key=lambda record: record.weighting_index is not None):
-            self._take(record)
+        self._stored = self._status.copy(), self._source.copy()
+        self.index = RecordIndex(JournalReader(journals), keeping=names)
+        self._found: dict[object, AnyRecord] = {}
+        self._more_found = False
+        for part in self.index.parts():
+            for record in (record for record, counts in part if counts):
+                self._find(record)
+                if isinstance(record, Record):
+                    self._take(record)
 
     def __call__(self, block: Block) -> BlockWork:
         """Say what is left of a block."""
@@ -103,10 +111,43 @@ class Remaining:
             if self._untruncated(self.index.truncation(cylinder), Status(int(stored)))
         )
 
-    def take_found(self) -> list[AnyRecord]:
-        """Hand over what the journals held at the start, once: it may be large."""
-        found, self._found = self._found, []
-        return found
+    def take_found(self) -> Iterator[list[AnyRecord]]:
+        """Hand over what the journals held at the start and the store did not, a part at a time, once."""
+        if self._more_found:
+            yield from JournalReader(self._journals).parts()
+        elif self._found:
+            yield list(self._found.values())
+        self._found = {}
+
+    def _find(self, record: AnyRecord) -> None:
+        """Note a record that the store lacks; a driver that was killed leaves few, a store that was lost all."""
+        if self._more_found:
+            return
+        place = (
+            (record.block, record.weighting_index) if isinstance(record, Record) else (record.cylinder, None)
+        )
+        # the last record counts: an earlier one is not to come after what the store has
+        earlier = self._found.pop(place, None)
+        if earlier is not None or self._lacks(record):
+            self._found[place] = record
+        if len(self._found) > MOST_FOUND:
+            self._found, self._more_found = {}, True
+
+    def _lacks(self, record: AnyRecord) -> bool:
+        """Whether a record may not be in the store as far as its status tells, which is written last.
+
+        Those of failures are always handed over: why they failed is written later still.
+        """
+        if not isinstance(record, Record) or Status.failed.name in record.statuses:
+            return True
+        place = self._grid.index(record.block)
+        status, source = (array[place].reshape(-1) for array in self._stored)
+        if record.weighting_index is not None:
+            held = int(status[record.weighting_index]), int(source[record.weighting_index])
+            return held != (Status[record.statuses[0]], StatusSource.point)
+        words = record.statuses if len(record.statuses) > 1 else record.statuses * len(status)
+        own = source != StatusSource.point
+        return bool((status[own] != np.array([Status[word] for word in words], dtype=np.uint8)[own]).any())
 
     @property
     def status(self) -> np.ndarray:

@@ -71,7 +71,8 @@ def running(store: StoreLike, run_folder: Path | None = None) -> Running:
     failed: dict[Failed, Cause | None] = dict(read_failures(store))
     # after the store: what is merged in between is seen twice, and not missed
     remaining = Remaining(grid, store, folder / "journals", relaxing=True)
-    failed |= failure_changes(remaining.take_found(), remaining.index)
+    for records in remaining.take_found():
+        failed |= failure_changes(records, remaining.index)
     numbers = Counter(remaining.status.ravel().tolist())
     return Running(
         driver=driver,

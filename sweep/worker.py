@@ -95,7 +95,9 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.label = re.sub(r"[^\w.-]+", "-", str(worker.name))
         self.folder = ArtefactFolder(self.workplace.artefacts)
         self.journal = Journal.create(self.workplace.journals)
-        self.recorded = RecordIndex(JournalReader(self.workplace.journals), keeping=ESTIMATES)
+        # a block's estimates are asked for again only where they choose what is relaxed
+        keeping = () if self.workplace.choice is None else ESTIMATES
+        self.recorded = RecordIndex(JournalReader(self.workplace.journals), keeping=keeping)
         self.gang = Gang(self.workplace.gang_options(self.label))
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - what Dask calls it with
@@ -303,6 +305,7 @@ def relax_points(
         worker.journal.append(
             Record(
                 block, weighting, status, values, message=message, worker=worker.label, wall_time_s=seconds
-            )
+            ),
+            wait=False,
         )
     return ()

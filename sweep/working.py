@@ -50,6 +50,8 @@ def work_through(assignments: Sequence[Assignment]) -> list[Outcome]:
         outcomes.append(_outcome(assignment, until))
         if isinstance(outcomes[-1].error, _OF_THE_WORKER):
             break
+    # nothing is told before it is on the disk
+    here().journal.sync()
     return outcomes + [NOT_BEGUN] * (len(assignments) - len(outcomes))
 
 

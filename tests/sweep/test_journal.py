@@ -5,6 +5,7 @@ import json
 import math
 import os
 import struct
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,63 @@ def test_an_index_may_keep_a_few_values_only(tmp_path: Path, journal: Journal) -
     assert set(kept.values) == {"rank"}
     assert (kept.status, kept.block) == (whole.status, BLOCK)
     assert (kept.message, kept.log_tail) == ("what", "")
+
+
+def test_an_index_keeps_a_byte_of_a_point_and_all_of_a_failure(tmp_path: Path, journal: Journal) -> None:
+    index = RecordIndex(JournalReader(tmp_path), keeping=())
+    for written in (record(3), record(700, "failed"), record(5, "unconverged")):
+        journal.append(written)
+    index.refresh()
+    assert [index.get(BLOCK, weighting) for weighting in (0, 4, 701)] == [None] * 3
+    kept = [index.get(BLOCK, weighting) for weighting in (3, 5, 700)]
+    assert [found and found.status for found in kept] == ["relaxed", "unconverged", "failed"]
+    assert (len(index), len(index.records)) == (3, 1)
+    assert {each.weighting_index for each in index.each()} == {3, 5, 700}
+    # a failure hides no result, and a result does away with a failure
+    journal.append(record(3, "failed"))
+    journal.append(record(700))
+    index.refresh()
+    kept = [index.get(BLOCK, weighting) for weighting in (3, 700)]
+    assert [found and found.status for found in kept] == ["relaxed", "relaxed"]
+    assert (len(index), index.records) == (3, ())
+
+
+@given(parts=st.integers(1, 400), count=st.integers(0, 8))
+@settings(max_examples=30, deadline=None)
+def test_journals_are_read_the_same_in_parts_of_any_size(parts: int, count: int) -> None:
+    """A part may end anywhere, and be smaller than a record."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sweep.journal.PART_BYTES", parts)
+        written = [record(index) for index in range(count)]
+        with Journal.create(folder) as journal:
+            for each in written[: count // 2]:
+                journal.append(each)
+            reader = JournalReader(folder)
+            first = reader.refresh()
+            for each in written[count // 2 :]:
+                journal.append(each, wait=False)
+            journal.sync()
+        assert first + reader.refresh() == written
+        assert reader.refresh() == []
+        assert reader.damage == ()
+
+
+def test_what_is_not_waited_for_is_confirmed_by_the_next_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirmed = list[int]()
+    monkeypatch.setattr("sweep.journal.LONGEST_WAIT_S", 3600.0)
+    with Journal.create(tmp_path) as journal:
+        monkeypatch.setattr("sweep.journal.os.fsync", confirmed.append)
+        for index in range(5):
+            journal.append(record(index), wait=False)
+        assert confirmed == []
+        journal.sync()
+        journal.sync()
+        assert len(confirmed) == 1
+        monkeypatch.setattr("sweep.journal.LONGEST_WAIT_S", 0.0)
+        journal.append(record(5), wait=False)
+        assert len(confirmed) == 2, "a record that took its time is confirmed on its own"
 
 
 def test_a_reader_gives_each_record_once(tmp_path: Path, journal: Journal) -> None:
