@@ -32,7 +32,7 @@ def points_of(task: Task) -> list[tuple[str, int | None]]:
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**32), paces=st.lists(st.floats(1e-4, 3.0), min_size=9, max_size=9))
+@given(seed=st.integers(0, 2**32), paces=st.lists(st.floats(1e-4, 3.0), min_size=10, max_size=10))
 def test_everything_is_dealt_out_once_and_nothing_before_what_it_needs(
     plan: Plan, seed: int, paces: list[float]
 ) -> None:

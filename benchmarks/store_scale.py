@@ -1,0 +1,163 @@
+"""Whether anything grows with the number of points: a store of a million, its journals, its plan, and memory.
+
+    python benchmarks/store_scale.py [--points 1000000] [--write]
+
+Records of points, each with the values that a relaxation has, are journaled by one process and read, merged and
+forgotten by another, as a driver does: a tenth of the points, then all of them, each in a process of its own whose
+memory is looked at. Then the store is opened and a slice is selected, and a plan is made for a grid of as many points
+in a hundredth as many blocks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+from engine_kernels import measured
+from measuring import table, write
+
+import sweep
+from sweep.compaction import Compaction
+from sweep.fixed_choices import RADIAL_EDGES
+from sweep.journal import Journal
+from sweep.prepared import Prepared, prepare
+from sweep.records import Record
+from sweep.schedule import Schedule
+from sweep.store import create_store
+
+COMMAND = "python benchmarks/store_scale.py --write"
+WEIGHTINGS = 100
+# Records that a driver finds in the journals each time it looks.
+AT_A_TIME = 20_000
+
+
+def prepared_in(folder: Path, points: int) -> Prepared:
+    """Make a study of so many points ready."""
+    blocks = points // WEIGHTINGS
+    study = {
+        "study": "scale",
+        "material": {"element": "W", "structure": "bcc"},
+        "reference": {"preset": "tungsten-snap"},
+        "dislocations": ["screw"],
+        "axes": {
+            "simulation_radius": [25.0, 30.0],
+            "degree": [6, 8, 10, 12, 14],
+            "domain_radius": [5.0 + 0.5 * number for number in range(10)],
+            "n_train": [2, 4, 6, 8, 10],
+            "replica": max(1, blocks // 500),
+            "weight_energy": [float(number) for number in range(1, 6)],
+            "weight_forces": [1.0, 2.0, 3.0, 4.0],
+            "weight_virial": [0.0, 1.0, 2.0, 3.0, 4.0],
+        },
+    }
+    path = folder / f"scale-{points}.yaml"
+    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    return prepare(path, folder / f"scale-{points}.zarr", None)
+
+
+def resident() -> float:
+    """Memory of this process now (MB)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def merged(folder: Path, points: int) -> dict[str, float]:
+    """Journal and merge so many points in this process; seconds of each, and its memory (MB)."""
+    prepared = prepared_in(folder, points)
+    store, journals = prepared.folders.store, prepared.folders.journals
+    create_store(store, prepared.grid, RADIAL_EDGES, {"study": "", "fingerprint": {}, "packages": {}})
+    compaction = Compaction(store, prepared.remaining(), print)
+    values = measured(0)
+    before, journaling, merging, written = resident(), 0.0, 0.0, 0
+    with Journal.create(journals) as journal:
+        for block in prepared.grid.blocks():
+            started = time.perf_counter()
+            for weighting in range(WEIGHTINGS):
+                journal.append(Record(block, weighting, "relaxed", values, wall_time_s=0.3), wait=False)
+            journaling += time.perf_counter() - started
+            written += WEIGHTINGS
+            if written % AT_A_TIME == 0 or written == prepared.grid.n_points:
+                started = time.perf_counter()
+                compaction.run()
+                merging += time.perf_counter() - started
+    after = resident()
+    started = time.perf_counter()
+    ds = sweep.open_store(store)
+    opened = time.perf_counter()
+    slice_ = ds["geometry_error"].sel(degree=8, n_train=4, replica=0).load()
+    selected = time.perf_counter()
+    assert float(slice_.min()) > 0
+    started_again = time.perf_counter()
+    prepared.remaining()
+    return {
+        "points": prepared.grid.n_points,
+        "journaled_per_s": prepared.grid.n_points / journaling,
+        "merged_per_s": prepared.grid.n_points / merging,
+        "before_MB": before,
+        "after_MB": after,
+        "open_s": opened - started,
+        "select_s": selected - opened,
+        "resume_s": time.perf_counter() - started_again,
+    }
+
+
+def planned(folder: Path, points: int) -> dict[str, float]:
+    """Plan a grid of so many points of which none is done; seconds, and memory of plan and schedule (MB)."""
+    prepared = prepared_in(folder, points)
+    before, started = resident(), time.perf_counter()
+    plan = prepared.plan(prepared.remaining(), verify=False)
+    seconds = time.perf_counter() - started
+    schedule = Schedule(plan)
+    return {
+        "points": points,
+        "blocks": len(plan.blocks),
+        "plan_s": seconds,
+        "plan_and_schedule_MB": resident() - before,
+        "tasks": sum(schedule.totals.values()),
+    }
+
+
+def in_a_process(what: str, folder: Path, points: int) -> dict[str, float]:
+    """Run one half in a process of its own."""
+    command = [sys.executable, __file__, "--only", what, "--points", str(points), "--folder", str(folder)]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    print(found, end="", flush=True)
+    answer: dict[str, float] = json.loads(found.splitlines()[-1])
+    return answer
+
+
+def rows(found: list[dict[str, float]]) -> str:
+    """Put figures in a table."""
+    return table(list(found[0]), [[f"{value:.4g}" for value in each.values()] for each in found])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--points", type=int, default=1_000_000)
+    parser.add_argument("--write", action="store_true", help="keep the figures in benchmarks/results")
+    parser.add_argument("--only", choices=("merged", "planned"), help="one of the two, in this process")
+    parser.add_argument("--folder", type=Path, help="where to put stores")
+    options = parser.parse_args()
+    if options.only:
+        print(
+            json.dumps({"merged": merged, "planned": planned}[options.only](options.folder, options.points))
+        )
+        return
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        sizes = (options.points // 10, options.points)
+        stores = [in_a_process("merged", Path(name), size) for size in sizes]
+        plans = [in_a_process("planned", Path(name), size) for size in sizes]
+    text = f"# A million points\n\n`{COMMAND}`\n\n{rows(stores)}\n\n{rows(plans)}"
+    print(text)
+    if options.write:
+        write("store_scale", text, {"stores": stores, "plans": plans})
+
+
+if __name__ == "__main__":
+    main()
