@@ -11,6 +11,7 @@ from distributed import Reschedule
 from sweep.artefacts import Recipe
 from sweep.assignments import NOT_BEGUN, Assignment, Outcome
 from sweep.clusters.leaving import LEAVING
+from sweep.gang import GangDied, GangTimeout
 from sweep.grid import Block, Cylinder
 from sweep.journal import JournalError
 from sweep.worker import (
@@ -23,8 +24,10 @@ from sweep.worker import (
 
 # After this long nothing of a batch is begun any more: it was thought to take half of that, s.
 LONGEST_BATCH_S = 2.0
-# Errors of the worker, not of what it works on: nothing more can be recorded.
+# Errors of the worker, not of what it works on: nothing more can be recorded, or no gang be started.
 _OF_THE_WORKER = (OSError, JournalError)
+# Two that look like them: the next call has a new gang.
+_OF_THE_CALL = (GangDied, GangTimeout)
 
 
 def work_through(assignments: Sequence[Assignment]) -> list[Outcome]:
@@ -48,7 +51,8 @@ def work_through(assignments: Sequence[Assignment]) -> list[Outcome]:
         if LEAVING.is_set() or (time.monotonic() > until and outcomes):
             break
         outcomes.append(_outcome(assignment, until))
-        if isinstance(outcomes[-1].error, _OF_THE_WORKER):
+        error = outcomes[-1].error
+        if isinstance(error, _OF_THE_WORKER) and not isinstance(error, _OF_THE_CALL):
             break
     # nothing is told before it is on the disk
     here().journal.sync()
