@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick truncation slurm-demo slurm-test test check format clean help
+.PHONY: container-test quick truncation slurm-demo slurm-test test check format clean help
 
 help:
 	@echo "make quick   set up and run studies/quick.yaml: 72 fits and relaxations of a tungsten screw dislocation"
@@ -12,6 +12,7 @@ help:
 	@echo "make slurm-demo  the quick study on a SLURM cluster of this machine's own (Debian's slurmctld, slurmd, slurm-client, munge)"
 	@echo "make slurm-test  every test on such a cluster, the slow ones too"
 	@echo "make test    set up and run every test"
+	@echo "make container-test  lint the containers' recipes and run what they run in a new environment: minutes"
 	@echo "make check   set up, lint, check formatting and types"
 	@echo "make format  set up and reformat the code"
 	@echo "make clean   remove caches and the quick study's results (not $(VENV))"
@@ -38,6 +39,9 @@ slurm-demo: $(READY)
 
 slurm-test: $(READY)
 	FARFIELD_REQUIRE_SLURM=1 $(BIN)/python -m pytest tests/deployments tests/sweep/clusters $(PYTEST)
+
+container-test: $(READY)
+	$(BIN)/python -m pytest tests/deployments/test_containers.py $(PYTEST)
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
