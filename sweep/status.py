@@ -14,6 +14,7 @@ from sweep.location import StoreLike
 from sweep.running import running
 from sweep.store import StoreError, open_store
 from sweep.summary import saddles
+from sweep.transfers.effectivity import transfer_effectivities, transfer_table
 from sweep.variables import Trust
 
 FINE, REFUSED = 0, 2
@@ -91,4 +92,6 @@ def _show_estimates(dataset: xr.Dataset, output: Console) -> int:
             "errors of the minimum below it",
             soft_wrap=True,
         )
+    if transfers := transfer_effectivities(dataset):
+        output.print(transfer_table(transfers))
     return FINE

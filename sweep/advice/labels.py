@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import xarray as xr
 
 from sweep.advice.errors import AdviceError
+from sweep.grid.labels import is_meant
 from sweep.store.layout import shortened
 
 
@@ -47,18 +47,8 @@ def part_of(ds: xr.Dataset, labels: Mapping[str, str]) -> xr.Dataset:
             dims = ", ".join(map(str, ds.dims))
             raise AdviceError(f"select {name}={text}: the store has no such dimension; it has {dims}")
         known = ds[name].values.tolist()
-        matches = [place for place, label in enumerate(known) if _same(label, text)]
+        matches = [place for place, label in enumerate(known) if is_meant(label, text)]
         if not matches:
             raise AdviceError(f"select {name}={text}: {name} has {shortened(known)}")
         places[name] = matches[0]
     return ds.isel(places)
-
-
-def _same(label: Any, text: str) -> bool:
-    """Compare a label with a text: numbers by their value, however they are written."""
-    if isinstance(label, str):
-        return label == text
-    try:
-        return float(text) == float(label)
-    except ValueError:
-        return False

@@ -21,6 +21,7 @@ COMMANDS = (
     reading.rates,
     reading.figures,
     keeping.core,
+    keeping.transfer,
     reading.report,
     keeping.export,
     keeping.clean,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.options import ArtefactPath, StoreFolder
+from sweep.cli.options import ArtefactPath, RankCount, StoreFolder
 
 
 def core(
@@ -25,6 +25,26 @@ def core(
     from sweep.cores.command import keep
 
     raise typer.Exit(keep(store, at or (), artefacts))
+
+
+def transfer(
+    store: StoreFolder,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LABEL,...", help="the point [default: a sample of all that are estimated]"
+        ),
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="the dislocation to judge on [default: every other]")] = None,
+    sample: Annotated[int, typer.Option(min=1, help="how many, without --at")] = 12,
+    ranks: RankCount = 1,
+    artefacts: ArtefactPath = None,
+) -> None:
+    """Relax fits in the cylinders of dislocations that they were not trained on, and compare with their estimates."""
+    from sweep.transfers.command import show_transfers
+
+    status = show_transfers(store, at or (), to=to, sample=sample, ranks=ranks, artefacts=artefacts)
+    raise typer.Exit(status)
 
 
 def export(

@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 
 from sweep.artefacts import ArtefactFolder
-from sweep.exporting.choice import chosen_point
+from sweep.exporting.choice import block_of, chosen_point, named, place_of
 from sweep.exporting.errors import ExportError
 from sweep.exporting.stored_study import stored_recipes
 from sweep.gang import Gang, GangError, GangOptions, KernelError
-from sweep.grid import Block, Grid
+from sweep.grid import Grid
 from sweep.location import StoreLike, location_of
 from sweep.lock import driver_lock
 from sweep.store import open_store
@@ -68,15 +68,15 @@ def keep_core(
     for labels in points:
         status = Status(int(dataset["status"].sel(labels)))
         if status is not Status.relaxed:
-            raise ExportError(f"{_named(labels)} is {status.name}: only a relaxed point has a core to keep")
+            raise ExportError(f"{named(labels)} is {status.name}: only a relaxed point has a core to keep")
     location = location_of(store)
     run = location.run_folder
     folder = ArtefactFolder(run / "artefacts" if artefacts is None else artefacts)
     with driver_lock(run) as lock:
         cores = [
-            (labels, _relaxed(found.relaxation(_block(labels)), found.grid, labels, folder))
+            (labels, _relaxed(found.relaxation(block_of(labels)), found.grid, labels, folder))
             for labels in points
-            for found in [stored_recipes(store, _block(labels), folder)]
+            for found in [stored_recipes(store, block_of(labels), folder)]
         ]
         return [
             write_potential_core(
@@ -113,30 +113,18 @@ def _relaxed(recipe: Any, grid: Grid, labels: Mapping[str, Any], folder: Artefac
     """Have the kernel relax the point, in a gang of its own."""
     if gone := [name for name in _NEEDED if not folder.has(recipe.inputs[name])]:
         raise ExportError(
-            f"{_named(labels)}: {', '.join(gone)} not found in {folder.path}; name the folder that the run used with "
+            f"{named(labels)}: {', '.join(gone)} not found in {folder.path}; name the folder that the run used with "
             "--artefacts, or run the study again with this version"
         )
-    axes = grid.weighting_axes
-    place = np.ravel_multi_index(
-        [axis.values.index(labels[axis.name]) for axis in axes], [len(axis) for axis in axes]
-    )
     arguments = resolved({name: recipe.inputs[name] for name in _ARGUMENTS}, folder, {})
     try:
         with Gang(GangOptions(ranks=1)) as gang:
-            core = dict(gang.call(KERNEL, timeout_s=LIMIT_S, weighting=int(place), **arguments))
+            core = dict(gang.call(KERNEL, timeout_s=LIMIT_S, weighting=place_of(grid, labels), **arguments))
     except (KernelError, GangError) as error:
-        raise ExportError(f"{_named(labels)} cannot be relaxed again: {error}") from error
+        raise ExportError(f"{named(labels)} cannot be relaxed again: {error}") from error
     if not core["settled"]:
-        raise ExportError(f"{_named(labels)} did not settle when it was relaxed again; nothing is kept")
+        raise ExportError(f"{named(labels)} did not settle when it was relaxed again; nothing is kept")
     return core
-
-
-def _block(labels: Mapping[str, Any]) -> Block:
-    return Block(**{name: label for name, label in labels.items() if name in Block.__dataclass_fields__})
-
-
-def _named(labels: Mapping[str, Any]) -> str:
-    return ",".join(f"{name}={label}" for name, label in labels.items())
 
 
 def _short(dataset: xr.Dataset, labels: Mapping[str, Any]) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from sweep.exporting.errors import ExportError
-from sweep.grid import AxisValue
+from sweep.grid import AxisValue, Block, Grid
+from sweep.grid.labels import is_meant
 from sweep.store.layout import shortened
 
 
@@ -68,19 +70,40 @@ def chosen_point(dataset: xr.Dataset, at: Mapping[str, str]) -> dict[str, AxisVa
     return {name: found.get(name, labels[0]) for name, labels in axes.items()}
 
 
+def block_of(labels: Mapping[str, Any]) -> Block:
+    """Give the block of a point.
+
+    Examples
+    --------
+    >>> labels = {"dislocation": "edge", "simulation_radius": 25.0, "degree": 6, "domain_radius": 8.0, "n_train": 4}
+    >>> block_of({**labels, "replica": 0, "weight_forces": 1.0}).domain_radius
+    8.0
+    """
+    return Block(**{name: label for name, label in labels.items() if name in Block.__dataclass_fields__})
+
+
+def place_of(grid: Grid, labels: Mapping[str, AxisValue]) -> int:
+    """Say which fit of its block a point is."""
+    axes = grid.weighting_axes
+    places = [axis.values.index(labels[axis.name]) for axis in axes]
+    return int(np.ravel_multi_index(places, [len(axis) for axis in axes]))
+
+
+def named(labels: Mapping[str, AxisValue]) -> str:
+    """Write a point as ``--at`` takes it.
+
+    Examples
+    --------
+    >>> named({"dislocation": "edge", "degree": 6})
+    'dislocation=edge,degree=6'
+    """
+    return ",".join(f"{name}={label}" for name, label in labels.items())
+
+
 def _label(name: str, labels: list[Any], text: str) -> AxisValue:
     """Find the label that a text means: numbers by their value, however they are written."""
     for label in labels:
-        if _same(label, text):
+        if is_meant(label, text):
             found: AxisValue = label
             return found
     raise ExportError(f"--at {name}={text}: {name} has {shortened(labels)}")
-
-
-def _same(label: Any, text: str) -> bool:
-    if isinstance(label, str):
-        return label == text
-    try:
-        return float(text) == float(label)
-    except ValueError:
-        return False

@@ -7,16 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sweep.artefacts import ArtefactFolder, Recipe
-from sweep.exporting.choice import chosen_point
+from sweep.exporting.choice import block_of, chosen_point, named, place_of
 from sweep.exporting.errors import ExportError
 from sweep.exporting.stored_study import stored_recipes
 from sweep.exporting.whole_file import whole_file
 from sweep.fingerprint import differences
 from sweep.gang import Gang, GangError, GangOptions, KernelError
-from sweep.grid import AxisValue, Block, Grid
+from sweep.grid import AxisValue
 from sweep.kernel_versions import KERNEL_VERSIONS
 from sweep.location import StoreLike, location_of
 from sweep.recipes import needs
@@ -70,13 +68,13 @@ def export_potential(
     labels = chosen_point(dataset, at)
     status = Status(int(dataset["status"].sel(labels)))
     if status in _NO_FIT:
-        raise ExportError(f"{_named(labels)} is {status.name}: {_NO_FIT[status]}")
+        raise ExportError(f"{named(labels)} is {status.name}: {_NO_FIT[status]}")
     folder = ArtefactFolder(location.run_folder / "artefacts" if artefacts is None else artefacts)
-    recipes = stored_recipes(store, _block(labels), folder)
-    fit = recipes.fit(_block(labels))
+    recipes = stored_recipes(store, block_of(labels), folder)
+    fit = recipes.fit(block_of(labels))
     _check_there(folder, (recipes.material, fit), labels, store)
     arguments = {name: fit.inputs[name] for name in ("basis", "material")}
-    contents = _written(arguments | {"fit": fit, "weighting": _place(recipes.grid, labels)}, folder, path)
+    contents = _written(arguments | {"fit": fit, "weighting": place_of(recipes.grid, labels)}, folder, path)
     with whole_file(path) as temporary:
         temporary.write_bytes(contents)
     return labels, status
@@ -88,22 +86,6 @@ _NO_FIT = {
     Status.excluded: "every weight is zero, which is no fit; choose another weighting",
     Status.not_asked: "the study's list of points leaves it out; add it there and run the study again",
 }
-
-
-def _named(labels: Mapping[str, AxisValue]) -> str:
-    return ",".join(f"{name}={label}" for name, label in labels.items())
-
-
-def _block(labels: Mapping[str, Any]) -> Block:
-    """Give the block of a point."""
-    return Block(**{name: label for name, label in labels.items() if name in Block.__dataclass_fields__})
-
-
-def _place(grid: Grid, labels: Mapping[str, AxisValue]) -> int:
-    """Say which fit of its block a point is."""
-    axes = grid.weighting_axes
-    places = [axis.values.index(labels[axis.name]) for axis in axes]
-    return int(np.ravel_multi_index(places, [len(axis) for axis in axes]))
 
 
 def _check_there(
@@ -118,7 +100,7 @@ def _check_there(
     changed = differences(made_with, KERNEL_VERSIONS)
     why = f" (this version of Farfield has other kernels: {'; '.join(changed)})" if changed else ""
     raise ExportError(
-        f"the fit of {_named(labels)} is not in {folder.path}{why}. Name the folder that the run used with "
+        f"the fit of {named(labels)} is not in {folder.path}{why}. Name the folder that the run used with "
         "--artefacts; if it is gone, make the fits again by running the study into another store: "
         f"sweep run STUDY --store NEW.zarr --artefacts {folder.path}"
     )

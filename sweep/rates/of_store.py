@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
+from sweep.grid.labels import is_meant
 from sweep.rates.errors import RateError
 from sweep.rates.fit import fit_rate
 from sweep.variables import VARIABLE_OF, Source
@@ -85,18 +85,9 @@ def _selected(ds: xr.Dataset, select: Mapping[str, str]) -> xr.Dataset:
             raise RateError(
                 f"select {name}={text}: the store has no such dimension; it has {', '.join(map(str, ds.dims))}"
             )
-        labels = ds[name].values
-        matches = [place for place, label in enumerate(labels) if _is_label(label, text)]
+        labels = ds[name].values.tolist()
+        matches = [place for place, label in enumerate(labels) if is_meant(label, text)]
         if not matches:
             raise RateError(f"select {name}={text}: {name} has {', '.join(f'{label}' for label in labels)}")
         positions[name] = matches[0]
     return ds.isel(positions)
-
-
-def _is_label(label: Any, text: str) -> bool:
-    if isinstance(label, (int, float, np.number)):
-        try:
-            return float(text) == float(label)
-        except ValueError:
-            return False
-    return str(label) == text

@@ -28,26 +28,7 @@ from tests.sweep.small_store import (
     new_store,
     point_record,
 )
-
-STATUSES = ("excluded", *["estimated"] * (N_WEIGHTINGS - 1))
-
-
-def known_of(block: Block, target: str) -> dict[str, np.ndarray]:
-    """Something that each block, target and weighting has alone."""
-    start = float(len(target)) + block.replica + block.degree / 10 + block.domain_radius / 100
-    values = {name: start + i + np.arange(N_WEIGHTINGS) / 1000 for i, name in enumerate(GIVEN)}
-    for name in ("rmse_energy", "rmse_forces"):
-        values[name] = np.stack([values[name], values[name] + 0.5], axis=-1)
-        values[name][0] = np.nan
-    return values
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    path = new_store(tmp_path / "small.zarr")
-    write_records(path, [block_record(status=STATUSES), point_record(3)])
-    write_transfers(path, known_of)
-    return path
+from tests.sweep.transfers.known import STATUSES, known_of
 
 
 def test_the_own_dislocation_has_what_the_grid_says(store: Path) -> None:
