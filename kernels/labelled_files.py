@@ -233,6 +233,9 @@ class _Frame:
         return present[0] if present else None
 
     def _numbers(self, key: str, shape: tuple[int, ...]) -> Floats:
+        # ASE reads T and F as truth values, which would pass for 1 and 0
+        if np.asarray(self._values[key]).dtype.kind == "b":
+            raise self._error(f"{key!r} is true or false, not a number")
         try:
             values = np.asarray(self._values[key], dtype=float)
         except (TypeError, ValueError):

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from sweep.artefact_users import mark_finished, using
 from sweep.artefacts import RecipeError
+from sweep.burgers import keep_burgers_lengths
 from sweep.clusters import Cluster, ClusterChoice, ClusterError, Site, Workers, WorkersLostError
 from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
 from sweep.engine import Engine
@@ -214,6 +215,7 @@ def _run(
         tell(f"{left_to_do(plan)} to do, {cluster.described}")
         complete = _work(prepared, plan, compaction, cluster, progress, seconds)
     _write_configurations(prepared)
+    keep_burgers_lengths(prepared)
     for line in gathered_transfers(prepared):
         tell(line)
     _sum_up(prepared, output, time.monotonic() - started, complete=complete)

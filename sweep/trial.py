@@ -45,6 +45,11 @@ def try_inputs(prepared: Prepared) -> list[tuple[Recipe, dict[str, Any]]]:
             # the material may not be written yet
             instead = {"material": plain_values(material)} if material else {}
             read = _tried(prepared, gang, recipes.files_set, instead, "training.files", FILES_LIMIT_S)
+            # they go by the hash of what they held when the study was read
+            if changed := prepared.training_files.changed():
+                raise prepared.study.refusal(
+                    f"training.files: {changed[0]} was edited while it was read; run again when it is as it should be"
+                )
             made.append((recipes.files_set, read))
     return made
 

@@ -35,8 +35,9 @@ def rates(
         float | None, typer.Option(help="exponent of the logarithm [default: theory's, where it has one]")
     ] = None,
     length: Annotated[
-        float, typer.Option(help="length that divides R in the logarithm: the Burgers vector's")
-    ] = 1.0,
+        float | None,
+        typer.Option(help="length that divides R in the logarithm [default: the store's Burgers vector]"),
+    ] = None,
     expected: Annotated[float | None, typer.Option(help="rate to compare with")] = None,
     at_least: Annotated[float | None, typer.Option(help="rate that it should not be slower than")] = None,
     tolerance: Annotated[float, typer.Option(help="rates this close are taken for the same")] = 0.2,

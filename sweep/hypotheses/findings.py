@@ -92,3 +92,14 @@ def untestable(claim: str, statistic: str, why: str) -> xr.Dataset:
     """Give the finding of a store that cannot test a hypothesis at all."""
     nothing = xr.Dataset({name: xr.DataArray(np.nan) for name in ("value", "low", "high")})
     return finding(claim, statistic, nothing, np.array(CANNOT_TELL), np.array(why))
+
+
+def radii_words(count: int) -> str:
+    """Write how many radii there are.
+
+    Examples
+    --------
+    >>> radii_words(1), radii_words(3)
+    ('1 radius', '3 radii')
+    """
+    return f"{count} radi{'us' if count == 1 else 'i'}"

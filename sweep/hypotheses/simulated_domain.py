@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from sweep.hypotheses.findings import REPLICA, between, by_replica, finding, measured, untestable
+from sweep.hypotheses.findings import REPLICA, between, by_replica, finding, measured, radii_words, untestable
 
 #: Radii that the hypothesis is about (Å), and how many of them a test takes at the least.
 RADII, LEAST_RADII = (20.0, 160.0), 3
@@ -25,9 +25,7 @@ def grows_as_predicted(ds: xr.Dataset) -> xr.Dataset:
     radii = ds["simulation_radius"].values
     inside = np.flatnonzero((radii >= RADII[0]) & (radii <= RADII[1]))
     if len(inside) < LEAST_RADII:
-        why = (
-            f"{len(inside)} radii between {RADII[0]:g} and {RADII[1]:g} Å; at least {LEAST_RADII} are needed"
-        )
+        why = f"{radii_words(len(inside))} between {RADII[0]:g} and {RADII[1]:g} Å; at least {LEAST_RADII} are needed"
         return untestable(claim, statistic, why)
     ds = ds.isel(simulation_radius=inside)
     squares = measured(ds, "geometry_error") ** 2

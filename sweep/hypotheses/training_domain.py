@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from sweep.hypotheses.findings import CONFIDENCE, above, finding, measured, untestable
+from sweep.hypotheses.findings import CONFIDENCE, above, finding, measured, radii_words, untestable
 from sweep.rates import fit_rate
 
 #: Radii that the hypothesis is about (Å), and how many of them a test takes at the least.
@@ -26,9 +26,7 @@ def falls_with_domain_radius(ds: xr.Dataset) -> xr.Dataset:
     radii = ds["domain_radius"].values
     inside = np.flatnonzero((radii >= RADII[0]) & (radii <= RADII[1]))
     if len(inside) < LEAST_RADII:
-        why = (
-            f"{len(inside)} radii between {RADII[0]:g} and {RADII[1]:g} Å; at least {LEAST_RADII} are needed"
-        )
+        why = f"{radii_words(len(inside))} between {RADII[0]:g} and {RADII[1]:g} Å; at least {LEAST_RADII} are needed"
         return untestable(claim, statistic, why)
     ds = ds.isel(domain_radius=inside).sortby(["domain_radius", "n_train"])
     atoms = _labelled_atoms(ds)
@@ -36,7 +34,7 @@ def falls_with_domain_radius(ds: xr.Dataset) -> xr.Dataset:
     lower, share = _brackets(atoms, common)
     known = np.flatnonzero(lower >= 0)
     if len(known) < LEAST_RADII:
-        why = f"{len(known)} radii whose n_train reach from below {common:.0f} labelled atoms to above; extend n_train"
+        why = f"{radii_words(len(known))} whose n_train reach beyond {common:.0f} labelled atoms; extend n_train"
         return untestable(claim, statistic, why)
     error = _at_common_number(measured(ds, "geometry_error"), known, lower[known], share[known])
     rate = fit_rate(error, "domain_radius", confidence=CONFIDENCE)

@@ -13,6 +13,8 @@ from sweep.rates.fit import fit_rate
 from sweep.variables import VARIABLE_OF, Source
 
 TRUNCATION = "truncation_"
+BURGERS = "burgers_length"
+RADII = ("simulation_radius", "domain_radius")
 
 
 def rate_of(
@@ -22,6 +24,7 @@ def rate_of(
     *,
     over: Sequence[str] | None = None,
     select: Mapping[str, str] | None = None,
+    length: float | xr.DataArray | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Fit the rate of one of a store's errors, leaving out the points whose status says so.
@@ -38,6 +41,8 @@ def rate_of(
         As in `sweep.fit_rate`.
     select
         Labels by dimension, to fit only these; as text.
+    length
+        As in `sweep.fit_rate`; of radii unless given the Burgers vector's, where the store knows it.
     **options
         Further options of `sweep.fit_rate`.
 
@@ -56,7 +61,37 @@ def rate_of(
     # what a damaged chunk raises is the codec's affair
     except (RuntimeError, ValueError, OSError) as failure:
         raise RateError(f"{error} cannot be read from the store: {failure}") from failure
-    return fit_rate(errors, abscissa, over=over or None, status=flags, **options)
+    length = length_of(chosen, along) if length is None else length
+    return fit_rate(errors, abscissa, over=over or None, status=flags, length=length, **options)
+
+
+def length_of(ds: xr.Dataset, along: str) -> float | xr.DataArray:
+    """Give what radii are measured in: the Burgers vector's length, where a store knows that of every dislocation.
+
+    Parameters
+    ----------
+    ds
+        A store, or a part of one.
+    along
+        Name of the abscissa.
+
+    Returns
+    -------
+    float or xarray.DataArray
+        Å: over the dislocations, or of the one that was selected. 1 where it is not known, or for other abscissae.
+
+    Examples
+    --------
+    >>> ds = xr.Dataset({"burgers_length": ("dislocation", [2.74, 2.74])}, {"dislocation": ["screw", "edge"]})
+    >>> length_of(ds, "simulation_radius").values.tolist(), length_of(ds, "degree")
+    ([2.74, 2.74], 1.0)
+    >>> length_of(ds.isel(dislocation=0), "domain_radius")
+    2.74
+    """
+    if along not in RADII or BURGERS not in ds or not bool(ds[BURGERS].notnull().all()):
+        return 1.0
+    lengths = ds[BURGERS].load()
+    return lengths if lengths.ndim else float(lengths)
 
 
 def _variable(ds: xr.Dataset, name: str) -> xr.DataArray:

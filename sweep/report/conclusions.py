@@ -14,6 +14,7 @@ from sweep.figures.slices import DISLOCATION, fixed_labels, fullest_slice, known
 from sweep.figures.weightings import best_weighting
 from sweep.rates import fit_rate
 from sweep.rates.expectations import AGREES, DIFFERS
+from sweep.rates.of_store import length_of
 from sweep.report.conclusion import Conclusion
 from sweep.summary import saddles, status_counts
 from sweep.variables import Status
@@ -155,7 +156,8 @@ def _truncations(ds: xr.Dataset) -> Iterator[Conclusion]:
             or not bool(known(ds, error).any())
         ):
             continue
-        fits = fit_rate(positive(measured(ds, error)), "simulation_radius")
+        length = length_of(ds, "simulation_radius")
+        fits = fit_rate(positive(measured(ds, error)), "simulation_radius", length=length)
         for dislocation in map(str, ds[DISLOCATION].values):
             fit = fits.sel({DISLOCATION: dislocation})
             verdict = {AGREES: "It agrees", DIFFERS: "It differs"}.get(

@@ -36,6 +36,13 @@ class TrainingFile:
         """What stands for the file where only its contents matter."""
         return f"sha256:{self.sha256}"
 
+    def is_unchanged(self) -> bool:
+        """Say whether the file still holds what was hashed."""
+        try:
+            return _sha256(self.path) == self.sha256
+        except OSError:
+            return False
+
 
 @dataclass(frozen=True)
 class ResolvedTrainingFiles:
@@ -60,6 +67,10 @@ class ResolvedTrainingFiles:
     def by_names(self) -> dict[str, str]:
         """Give the hash of each file's contents by its name."""
         return {file.name: file.sha256 for file in self.files}
+
+    def changed(self) -> list[Path]:
+        """Give the files that do not hold any more what was hashed: edited, or gone."""
+        return [file.path for file in self.files if not file.is_unchanged()]
 
     def paths_by_contents(self) -> dict[str, str]:
         """Give each file's path by its place-holder in `by_contents`."""
@@ -127,8 +138,7 @@ def _checked(
     """Hash a file, and refuse what would count another one twice or could not be told from it."""
     name = Path(match).name if Path(match).is_absolute() else Path(match).as_posix()
     try:
-        with path.open("rb") as contents:
-            file = TrainingFile(path, name, hashlib.file_digest(contents, "sha256").hexdigest())
+        file = TrainingFile(path, name, _sha256(path))
     except OSError as error:
         raise _refusal(study, f"{where}: {path} cannot be read: {error.strerror}") from error
     for other in others:
@@ -139,6 +149,11 @@ def _checked(
         if other.name == file.name:
             raise _refusal(study, f"{where}: {other.path} and {path} are both called {name!r}; rename one")
     return file
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as contents:
+        return hashlib.file_digest(contents, "sha256").hexdigest()
 
 
 def _refusal(study: Study, problem: str) -> TrainingFilesError:

@@ -203,6 +203,8 @@ def test_a_label_that_is_missing_or_nan_is_named(tmp_path, spoil, words):
         ("dft_virial", np.arange(9.0), "'dft_virial' is not symmetric"),
         ("dft_virial", "large", "'dft_virial' is not numeric"),
         ("dft_energy", np.arange(2.0), r"'dft_energy' has 2 values"),
+        # as ASE reads energy=T
+        ("dft_energy", True, "'dft_energy' is true or false, not a number"),
         ("stress", np.eye(3), "'dft_virial' is not minus the volume times 'stress'"),
     ],
 )

@@ -58,6 +58,15 @@ def test_a_study_without_files_has_none(tmp_path):
     assert not find_training_files(study_of(), tmp_path)
 
 
+def test_what_was_edited_or_removed_since_it_was_hashed_is_told(tmp_path):
+    folder_of(tmp_path, a="1", b="2", c="3")
+    files = found(tmp_path, "{files: ['*.xyz']}")
+    assert files.changed() == []
+    (tmp_path / "a.xyz").write_text("4")
+    (tmp_path / "b.xyz").unlink()
+    assert [path.name for path in files.changed()] == ["a.xyz", "b.xyz"]
+
+
 @pytest.mark.parametrize(
     ("patterns", "expected"),
     [

@@ -168,6 +168,7 @@ def test_a_store_too_small_cannot_tell_and_says_why() -> None:
         assert found.attrs["claim"]
     assert "no fit without virials" in findings["H1"]["data"].item()
     assert "2 radii between 6 and 20" in findings["H3"]["data"].item()
+    assert findings["H4"]["data"].item().startswith("1 radius between 20 and 160")
 
 
 def test_one_replica_gives_no_interval() -> None:
