@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from sweep.durable import sync_tree
+from sweep.location import StoreLike, location_of
 from sweep.store.root import open_root
 from sweep.store.template import consolidate
 
@@ -18,7 +16,7 @@ NAME = "burgers_length"
 ATTRIBUTES = {"long_name": "length of the Burgers vector", "units": "angstrom"}
 
 
-def read_burgers_lengths(path: str | os.PathLike[str]) -> dict[str, float]:
+def read_burgers_lengths(path: StoreLike) -> dict[str, float]:
     """Read the lengths that a store knows (Å), by dislocation; raises as `sweep.open_store`."""
     root = open_root(path, "r")
     if NAME not in root:
@@ -27,7 +25,7 @@ def read_burgers_lengths(path: str | os.PathLike[str]) -> dict[str, float]:
     return {name: length for name, length in zip(names, lengths, strict=True) if np.isfinite(length)}
 
 
-def write_burgers_lengths(path: str | os.PathLike[str], lengths: Mapping[str, float]) -> None:
+def write_burgers_lengths(path: StoreLike, lengths: Mapping[str, float]) -> None:
     """Write the lengths of some of a store's dislocations; of others it keeps what it knows.
 
     Only the driver may call this, under its lock.
@@ -45,11 +43,13 @@ def write_burgers_lengths(path: str | os.PathLike[str], lengths: Mapping[str, fl
         As `sweep.open_store`.
     """
     known = read_burgers_lengths(path) | dict(lengths)
-    root = open_root(path, "r+")
+    location = location_of(path)
+    root = open_root(location, "r+")
     names = _values(root["dislocation"])
     array: Any = root.get(NAME)
     if array is None:
-        array = zarr.open_group(path, mode="r+", zarr_format=3, use_consolidated=False).create_array(
+        whole = zarr.open_group(location.zarr_store(), mode="r+", zarr_format=3, use_consolidated=False)
+        array = whole.create_array(
             NAME,
             shape=(len(names),),
             chunks=(len(names),),
@@ -60,8 +60,8 @@ def write_burgers_lengths(path: str | os.PathLike[str], lengths: Mapping[str, fl
             overwrite=True,
         )
     array[...] = np.array([known.get(name, np.nan) for name in names])
-    sync_tree(Path(path) / NAME)
-    consolidate(Path(path))
+    location.sync_all()
+    consolidate(location)
 
 
 def _values(array: Any) -> list[Any]:

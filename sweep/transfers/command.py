@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.progress import track
 
 from sweep.exporting.choice import labels_in
 from sweep.exporting.errors import ExportError
+from sweep.location import StoreLike
 from sweep.store import StoreError, open_store
 from sweep.transfers.effectivity import transfer_effectivities, transfer_table
 from sweep.transfers.relaxing import Target, relax_transfers
@@ -19,7 +19,7 @@ from sweep.transfers.relaxing import Target, relax_transfers
 DONE, REFUSED = 0, 2
 
 
-def show_transfers(store: Path, at: Sequence[str] = (), **options: Any) -> int:
+def show_transfers(store: StoreLike, at: Sequence[str] = (), **options: Any) -> int:
     """Relax fits in other dislocations' cylinders, and print estimates over errors of all that are relaxed.
 
     Parameters

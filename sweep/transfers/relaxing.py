@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from sweep.exporting.choice import block_of, chosen_point, named, place_of
 from sweep.exporting.errors import ExportError
 from sweep.exporting.stored_study import stored_recipes
 from sweep.gang import Gang, GangError, GangOptions
+from sweep.location import StoreLike, location_of
 from sweep.lock import driver_lock
 from sweep.store import open_store
 from sweep.store.transfers import write_relaxed_transfer
@@ -92,7 +92,7 @@ def chosen_transfers(
 
 
 def relax_transfers(
-    store: str | os.PathLike[str],
+    store: StoreLike,
     at: Mapping[str, str] | None = None,
     *,
     to: str | None = None,
@@ -130,19 +130,21 @@ def relax_transfers(
     sweep.lock.StoreLockedError
         If a run is going on.
     """
-    store = Path(store).resolve()
-    run = store.with_name(store.name + ".run")
+    location = location_of(store)
+    run = location.run_folder
     folder = ArtefactFolder(run / "artefacts" if artefacts is None else artefacts)
     seed = stored_recipes(store).study.seed
     ended = []
-    with driver_lock(run), Gang(GangOptions(ranks=ranks)) as gang:
+    with driver_lock(run) as lock, Gang(GangOptions(ranks=ranks)) as gang:
         # under the lock, so that what another command has relaxed meanwhile is known
         for each in track(chosen_transfers(open_store(store), at, to, sample, seed)):
             block = block_of(each.labels)
             recipes = stored_recipes(store, block, folder)
             recipe, weighting = recipes.relaxation(block, each.target), place_of(recipes.grid, each.labels)
             status, values = _relaxed(gang, recipe, weighting, folder, each)
-            write_relaxed_transfer(store, block, weighting, each.target, status, values)
+            write_relaxed_transfer(
+                location.guarded(lock.check), block, weighting, each.target, status, values
+            )
             ended.append((each, status))
     return ended
 
