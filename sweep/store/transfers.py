@@ -135,25 +135,28 @@ def _update(
     statuses = own.reshape(*own.shape[: layout.n_outer], -1)
     for within, block in _blocks(layout, region):
         # which weightings are no fit is in the block's own record
-        if (statuses[within] == Status.pending).all():
+        if np.isin(statuses[within], [Status.pending, Status.not_asked]).all():
             continue
         cells = _cells(new, layout, within)
         for place, target in enumerate(targets):
-            lacking = (cells[STATUS][:, place] == Status.pending).any()
+            known = np.isin(cells[STATUS][:, place], [Status.pending, Status.not_asked], invert=True)
+            lacking = (~known & (statuses[within] != Status.not_asked)).any()
             if target != block.dislocation and lacking and (values := values_of(block, target)) is not None:
-                _take(cells, place, values, excluded=statuses[within] == Status.excluded)
+                _take(cells, place, values, statuses[within])
     _derive(new)
     _take_own(new, arrays, layout, region, targets)
     return _write(location, arrays, layout, chunk, region, new)
 
 
-def _take(cells: Chunk, place: int, values: Values, *, excluded: np.ndarray) -> None:
-    """Take what is known of a block's fits on one target."""
+def _take(cells: Chunk, place: int, values: Values, own: np.ndarray) -> None:
+    """Take what is known of a block's fits on one target, of those that the study asks for."""
+    asked = own != Status.not_asked
     for name in GIVEN:
-        cells[PREFIX + name][:, place] = values[name]
+        cells[PREFIX + name][asked, place] = np.asarray(values[name])[asked]
     fitted = np.isfinite(values["rmse_forces"]).any(axis=-1)
-    status = np.select([excluded, fitted], [Status.excluded, Status.estimated], Status.failed)
-    open_to_it = np.isin(cells[STATUS][:, place], [Status.pending, Status.failed])
+    elsewhere = [own == Status.excluded, ~asked, fitted]
+    status = np.select(elsewhere, [Status.excluded, Status.not_asked, Status.estimated], Status.failed)
+    open_to_it = np.isin(cells[STATUS][:, place], [Status.pending, Status.failed, Status.not_asked])
     cells[STATUS][open_to_it, place] = status[open_to_it]
 
 

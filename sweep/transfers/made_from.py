@@ -57,12 +57,13 @@ def untransferred(recipes: Recipes, store: StoreLike) -> Iterator[tuple[Block, s
     grid = recipes.grid
     if not recipes.fitting or len(recipes.study.dislocations) < 2:
         return
-    pending = np.ones((*grid.shape[: len(grid.block_axes)], len(recipes.study.dislocations)), dtype=bool)
+    unknown = np.ones((*grid.shape, len(recipes.study.dislocations)), dtype=bool)
     if location_of(store).exists() and (status := read_transfer_status(store, grid)) is not None:
-        weights = tuple(range(len(grid.block_axes), len(grid.shape)))
-        pending = (status == Status.pending).any(axis=weights)
+        # what was not asked for once may be so now
+        unknown = np.isin(status, [Status.pending, Status.not_asked])
     place = {name: index for index, name in enumerate(recipes.study.dislocations)}
     for block in grid.blocks():
+        of_block = unknown[grid.index(block)].reshape(-1, len(place))[grid.asked(block)]
         for target in targets_of(recipes, block):
-            if pending[(*grid.index(block), place[target])]:
+            if of_block[:, place[target]].any():
                 yield block, target

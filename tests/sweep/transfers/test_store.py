@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 import sweep.store.transfers
 from sweep.grid import Block
@@ -58,6 +59,24 @@ def test_blocks_without_a_record_are_pending_everywhere(store: Path) -> None:
     on_grid = read_transfer_status(store, GRID)
     assert on_grid is not None
     np.testing.assert_array_equal(on_grid, status.values)
+
+
+def test_a_point_that_is_not_asked_for_has_no_transfers_until_it_is(tmp_path: Path) -> None:
+    path = new_store(tmp_path / "listed.zarr")
+    cell = (1, 0, 1, 1, 0, 1, 0, 1, 1)
+    array: Any = zarr.open_group(path, mode="r+")["status"]
+    array[cell] = Status.not_asked
+    write_records(path, [block_record(status=STATUSES)])
+    write_transfers(path, known_of)
+    ds = open_store(path).load()
+    assert ds["transfer_status"].values[cell].tolist() == [Status.not_asked, Status.not_asked]
+    assert np.isnan(ds["transfer_geometry_estimate"].values[cell]).all()
+    assert int((ds["transfer_status"] == Status.estimated).sum()) == 2 * (N_WEIGHTINGS - 2)
+    assert write_transfers(path, lambda *_: pytest.fail("asked again")) == 0
+    array[cell] = Status.estimated
+    write_transfers(path, known_of)
+    after = open_store(path)["transfer_geometry_estimate"].values[(*cell, 0)]
+    assert after == known_of(BLOCK, "screw")["geometry_estimate"][4]
 
 
 def test_what_is_known_is_not_asked_for_again(store: Path) -> None:
