@@ -9,6 +9,7 @@ import numpy as np
 import zarr
 
 from sweep.location import StoreLike, location_of
+from sweep.store.codecs import COMPRESSORS
 from sweep.store.root import open_root
 from sweep.store.template import consolidate
 
@@ -55,6 +56,7 @@ def write_burgers_lengths(path: StoreLike, lengths: Mapping[str, float]) -> None
             chunks=(len(names),),
             dtype="float64",
             fill_value=np.nan,
+            compressors=COMPRESSORS,
             dimension_names=("dislocation",),
             attributes=dict[str, Any](ATTRIBUTES),
             overwrite=True,
