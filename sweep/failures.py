@@ -36,18 +36,19 @@ def failure_changes(records: Iterable[AnyRecord], index: RecordIndex) -> dict[Fa
 
 
 def _changes(record: AnyRecord, index: RecordIndex) -> Iterator[tuple[Failed, Cause | None]]:
-    if isinstance(record, TruncationRecord):
-        latest: AnyRecord | None = index.truncation(record.cylinder)
-        failed: Failed = (record.cylinder, None)
-    else:
-        latest = index.get(record.block, record.weighting_index)
-        failed = (record.block, record.weighting_index)
+    latest, failed = index.like(record), _what(record)
     lost = record.failed and (latest is None or latest.failed)
     yield failed, _cause(record) if lost else None
     if not isinstance(record, TruncationRecord) and record.weighting_index is None and not record.failed:
         for weighting, word in enumerate(record.statuses):
             if word == Status.failed.name:
                 yield (record.block, weighting), Cause("fits", NO_FIT, record.worker, when=record.when)
+
+
+def _what(record: AnyRecord) -> Failed:
+    if isinstance(record, TruncationRecord):
+        return record.cylinder, None
+    return record.block, record.weighting_index
 
 
 def _cause(record: AnyRecord) -> Cause:

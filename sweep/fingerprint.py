@@ -26,9 +26,10 @@ def fingerprint(
 ) -> dict[str, Any]:
     """Gather what a study's numbers depend on.
 
-    The fidelity and a list of points are left out, which say how many numbers there are, and so are the axes'
-    values, which may grow: the store keeps those as coordinates. Of the radii and cutoffs the largest counts, since
-    every training set is cut from the largest cylinder, and every fit judged within the largest domain.
+    The fidelity and a list of points are left out, which say how many numbers there are, limits and ranks, which say
+    how they are come by, and the axes' values, which may grow: the store keeps those as coordinates. Of the radii and
+    cutoffs the largest counts, since every training set is cut from the largest cylinder, and every fit judged within
+    the largest domain.
 
     Parameters
     ----------
@@ -56,7 +57,9 @@ def fingerprint(
             "axes": True,
             "dislocations": True,
             "fidelity": True,
+            "limits": True,
             "points": True,
+            "ranks": True,
             "reference": True,
             "training": {"files"},
         },

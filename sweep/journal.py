@@ -341,6 +341,12 @@ class RecordIndex:
             return Record(block, weighting_index, result.name)
         return self._records.get((block, weighting_index))
 
+    def like(self, record: AnyRecord) -> AnyRecord | None:
+        """Give the record of the same block, point or cylinder; None where there is none."""
+        if isinstance(record, TruncationRecord):
+            return self.truncation(record.cylinder)
+        return self.get(record.block, record.weighting_index)
+
     def truncation(self, cylinder: Cylinder) -> TruncationRecord | None:
         """Give the truncation record of a cylinder; None where there is none."""
         return self._truncations.get(cylinder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,8 @@ class Prepared:
         The user's own training configurations.
     choice
         Which estimated points are relaxed; None for all.
+    stage_ranks
+        MPI ranks of the gangs of stages that have others than the run.
     """
 
     study: Study
@@ -102,6 +104,7 @@ class Prepared:
     folders: Folders
     training_files: ResolvedTrainingFiles = NO_TRAINING_FILES
     choice: Choice | None = None
+    stage_ranks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def artefacts(self) -> ArtefactFolder:

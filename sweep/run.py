@@ -23,6 +23,7 @@ from sweep.gang import last_lines, log_of
 from sweep.grid import GridError
 from sweep.identity import Identity, StudyChangedError
 from sweep.journal import Journal, JournalError
+from sweep.limits import GivenLimits
 from sweep.location import LocationError, StoreLike
 from sweep.lock import StoreLockedError, driver_lock
 from sweep.plan import Plan, left_to_do
@@ -49,8 +50,6 @@ from sweep.variables import Status
 from sweep.worker import Workplace, gangs
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
-# Longest a kernel may take before its gang is replaced, s: a hang must end, a large equilibrium must not.
-KERNEL_LIMIT_S = 3600.0
 LOCAL = ClusterChoice()
 
 _REFUSALS = (
@@ -150,8 +149,9 @@ def run_study(
     progress = progress or Console(stderr=True, highlight=False, soft_wrap=True)
     with ExitStack() as held:
         try:
-            cluster = where.cluster()
             prepared = prepare(study, store, artefacts, fidelity, run_folder=run_folder)
+            cluster, stage_ranks = where.for_stages(prepared.study.ranks.named)
+            prepared = replace(prepared, stage_ranks=stage_ranks)
             if refinement is not None:
                 listed = ListedPoints(refinement.points, prepared.grid.weightings())
                 prepared = replace(prepared, choice=listed)
@@ -298,9 +298,16 @@ def _workplace(prepared: Prepared, cluster: Cluster, workers: Workers) -> Workpl
         ranks=cluster.ranks,
         cpus=workers.cpus,
         gang=workers.gang,
-        timeout_s=KERNEL_LIMIT_S,
+        limits=_limits(prepared),
+        stage_ranks=prepared.stage_ranks,
+        weight_labels={axis.name: tuple(map(float, axis.values)) for axis in prepared.grid.weighting_axes},
         choice=prepared.choice,
     )
+
+
+def _limits(prepared: Prepared) -> GivenLimits:
+    given = prepared.study.limits
+    return GivenLimits(given.kernel_s, given.stages.named)
 
 
 @contextmanager

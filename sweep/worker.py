@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 import signal
 import threading
@@ -9,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +21,20 @@ from distributed import Client, Reschedule, Worker, WorkerPlugin, get_worker
 from sweep.artefacts import KEY_MARK, ArtefactFolder, KernelCall, Recipe
 from sweep.assignments import Estimated
 from sweep.clusters.leaving import LEAVING, PATIENCE_S
-from sweep.gang import Gang, GangDied, GangError, GangOptions, log_of
+from sweep.gang import GangDied, GangError, GangOptions, GangTimeout, log_of
 from sweep.grid import Block, Cylinder
-from sweep.journal import Journal, JournalReader, RecordIndex
+from sweep.journal import AnyRecord, Journal, JournalReader, RecordIndex
+from sweep.limits import GivenLimits, KernelLimits, how_to_change
 from sweep.records import Record
 from sweep.selection import ESTIMATES, Choice, Estimates
+from sweep.sized_gangs import SizedGangs
+from sweep.stages import STAGE_OF
 from sweep.truncations import TruncationRecord
+from sweep.worker_log import WeightLabels, WorkerLog, coordinates, coordinates_of_recipe, outcome_of
 
 PLUGIN = "farfield-gang"
+# A worker is not taken for lost within so short a time: whoever read the journals since then need not look again, s.
+LOOK_AGAIN_S = 2.0
 # Small artefacts of plain numbers that kernels take as a mapping instead of a path.
 BY_VALUE = frozenset({"material"})
 # Marks the word of a potential's commands that stands for a file, named by its contents.
@@ -47,8 +56,12 @@ class Workplace:
         MPI ranks of each worker's gang.
     cpus
         For each worker by its name, the CPUs of its ranks; a worker not named here has what `gang` says.
-    timeout_s
-        Longest a kernel may take, s.
+    limits
+        Longest that kernels may take.
+    stage_ranks
+        MPI ranks of the gang in some stages, instead of `ranks`; a worker has CPUs for the most of them.
+    weight_labels
+        Labels along the dimensions that number a block's weightings, for the log.
     choice
         Which of a block's estimated points are relaxed; None for all.
     gang
@@ -63,16 +76,19 @@ class Workplace:
     files: Mapping[str, str]
     ranks: int
     cpus: Mapping[str, tuple[int, ...]]
-    timeout_s: float
+    limits: GivenLimits = field(default_factory=GivenLimits)
+    stage_ranks: Mapping[str, int] = field(default_factory=dict)
+    weight_labels: WeightLabels = field(default_factory=dict)
     choice: Choice | None = None
     gang: GangOptions = field(default_factory=lambda: GangOptions(cpus="claimed"))
 
-    def gang_options(self, name: str) -> GangOptions:
-        """How to start the gang of the worker of this name."""
+    def gang_options(self, name: str, ranks: int) -> GangOptions:
+        """How to start a gang of so many ranks on the worker of this name."""
+        cpus = self.cpus.get(name, self.gang.cpus)
         return replace(
             self.gang,
-            ranks=self.ranks,
-            cpus=self.cpus.get(name, self.gang.cpus),
+            ranks=ranks,
+            cpus=cpus[:ranks] if isinstance(cpus, tuple) else cpus,
             environment={"FARFIELD_JAX_CACHE": str(self.compiled / name)},
             log=log_of(self.logs, name),
         )
@@ -98,38 +114,76 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         # a block's estimates are asked for again only where they choose what is relaxed
         keeping = () if self.workplace.choice is None else ESTIMATES
         self.recorded = RecordIndex(JournalReader(self.workplace.journals), keeping=keeping)
-        self.gang = Gang(self.workplace.gang_options(self.label))
+        self._looked = -math.inf
+        self.gangs = SizedGangs(partial(self.workplace.gang_options, self.label))
+        self.limits = KernelLimits(self.workplace.limits)
+        self.log = WorkerLog(self.workplace.logs, self.label)
+
+    def look(self) -> None:
+        """Read what has been recorded since the last time, by any worker."""
+        self.recorded.refresh()
+        self._looked = time.monotonic()
+
+    def record(self, record: AnyRecord, *, wait: bool = True) -> None:
+        """Journal a result, once: a worker that was taken for lost may not have been, and have it already."""
+        if time.monotonic() - self._looked > LOOK_AGAIN_S:
+            self.look()
+            known = self.recorded.like(record)
+            if known is not None and not known.failed:
+                return
+        self.journal.append(record, wait=wait)
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - what Dask calls it with
         """End the gang with the worker."""
-        self.gang.close()
+        self.gangs.close()
         self.journal.close()
+        self.log.close()
 
-    def call(self, function: str, inputs: Mapping[str, Any], attempt: int = 1) -> dict[str, Any]:
+    def call(
+        self, function: str, inputs: Mapping[str, Any], at: Mapping[str, Any], attempt: int = 1
+    ) -> dict[str, Any]:
         """Run a kernel in the gang, recipes among its inputs given as the paths of their artefacts."""
-        return self.call_with(function, self.arguments(inputs), attempt)
+        return self.call_with(function, self.arguments(inputs), at, attempt)
 
     def arguments(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Turn a recipe's inputs into a kernel's arguments."""
         return resolved(inputs, self.folder, self.workplace.files)
 
-    def call_with(self, function: str, arguments: Mapping[str, Any], attempt: int = 1) -> dict[str, Any]:
-        """Run a kernel in the gang.
+    def call_with(
+        self, function: str, arguments: Mapping[str, Any], at: Mapping[str, Any], attempt: int = 1
+    ) -> dict[str, Any]:
+        """Run a kernel in the gang of its stage, and log it with the coordinates that it is for.
 
         A further attempt runs on ranks that have served nothing else: what an earlier call left in them may be why
         the first one failed.
         """
-        if attempt > 1:
-            self.gang.renew()
+        stage = STAGE_OF.get(function, "")
+        ranks = self.workplace.stage_ranks.get(stage, self.workplace.ranks)
+        limit = self.limits.of(function, stage, attempt)
+        about = {"stage": stage, "function": function, "at": at, "attempt": attempt, "ranks": ranks}
+        started = time.perf_counter()
         try:
-            answer = self.gang.call(function, timeout_s=self.workplace.timeout_s, **arguments)
+            gang = self.gangs.of(ranks)
+            if attempt > 1:
+                gang.renew()
+            answer = dict(gang.call(function, timeout_s=limit.seconds, **arguments))
         except GangError as error:
             if LEAVING.wait(PATIENCE_S if isinstance(error, GangDied) else 0.0):
                 # nobody's fault: another worker does it
                 raise Reschedule from error
             error.worker = self.label
+            if isinstance(error, GangTimeout):
+                error.args = (f"{error.message}; {how_to_change(limit, stage)}",)
+            about |= {"duration_s": round(time.perf_counter() - started, 6), "outcome": outcome_of(error)}
+            self.log.write(logging.ERROR, **about, message=error.message)
             raise
-        return dict(answer)
+        seconds = time.perf_counter() - started
+        self.limits.learn(function, seconds)
+        about |= {"duration_s": round(seconds, 6), "outcome": "succeeded"}
+        if isinstance(status := answer.get("status"), str):
+            about["status"] = status
+        self.log.write(logging.INFO, **about)
+        return answer
 
 
 @contextmanager
@@ -216,7 +270,9 @@ def make_artefact(recipe: Recipe, attempt: int) -> None:
     """
     worker = here()
     if not worker.folder.has(recipe):
-        worker.folder.write(recipe, worker.call(recipe.function, recipe.inputs, attempt))
+        worker.folder.write(
+            recipe, worker.call(recipe.function, recipe.inputs, coordinates_of_recipe(recipe), attempt)
+        )
 
 
 def truncation_errors(cylinder: Cylinder, kernel: KernelCall, attempt: int) -> None:
@@ -231,10 +287,10 @@ def truncation_errors(cylinder: Cylinder, kernel: KernelCall, attempt: int) -> N
     known = worker.recorded.truncation(cylinder)
     if known is not None and not known.failed:
         return
-    values = worker.call(kernel.function, kernel.inputs, attempt)
+    values = worker.call(kernel.function, kernel.inputs, coordinates(cylinder), attempt)
     status, message = str(values.pop("status")), str(values.pop("message"))
     seconds = time.perf_counter() - started
-    worker.journal.append(
+    worker.record(
         TruncationRecord(cylinder, status, values, message=message, worker=worker.label, wall_time_s=seconds)
     )
 
@@ -250,11 +306,11 @@ def estimate_block(block: Block, kernel: KernelCall, attempt: int) -> Estimated:
     worker, started = here(), time.perf_counter()
     record = worker.recorded.get(block, None)
     if record is None or record.failed:
-        values = worker.call(kernel.function, kernel.inputs, attempt)
+        values = worker.call(kernel.function, kernel.inputs, coordinates(block), attempt)
         statuses = tuple(values.pop("status"))
         seconds = time.perf_counter() - started
         record = Record(block, None, statuses, values, worker=worker.label, wall_time_s=seconds)
-        worker.journal.append(record)
+        worker.record(record)
     choice = worker.workplace.choice
     if choice is None:
         return Estimated(record.statuses, None)
@@ -298,11 +354,12 @@ def relax_points(
         known = worker.recorded.get(block, weighting)
         if known is not None and not known.failed:
             continue
-        values = worker.call_with(kernel.function, {**arguments, "weighting": weighting}, attempt)
+        at = coordinates(block, weighting, worker.workplace.weight_labels)
+        values = worker.call_with(kernel.function, {**arguments, "weighting": weighting}, at, attempt)
         attempt = 1
         status, message = str(values.pop("status")), str(values.pop("message"))
         seconds = float(values.pop("wall_time"))
-        worker.journal.append(
+        worker.record(
             Record(
                 block, weighting, status, values, message=message, worker=worker.label, wall_time_s=seconds
             ),

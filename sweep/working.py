@@ -45,7 +45,7 @@ def work_through(assignments: Sequence[Assignment]) -> list[Outcome]:
         are not begun, nor those whose turn does not come within `LONGEST_BATCH_S`, or before the worker has to leave.
     """
     until = time.monotonic() + LONGEST_BATCH_S
-    here().recorded.refresh()
+    here().look()
     outcomes: list[Outcome] = []
     for assignment in assignments:
         if LEAVING.is_set() or (time.monotonic() > until and outcomes):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sweep.clusters.address import AddressedWorkers
@@ -12,6 +13,7 @@ from sweep.clusters.cluster import Cluster
 from sweep.clusters.errors import ClusterError
 from sweep.clusters.local import LocalWorkers
 from sweep.clusters.resources import Resources
+from sweep.stages import STAGES
 
 LOCAL = "local"
 
@@ -36,6 +38,42 @@ class ClusterChoice:
     workers: int | None = None
     ranks: int | None = None
     certificates: Path | None = None
+
+    def for_stages(self, named: Mapping[str, int]) -> tuple[Cluster, dict[str, int]]:
+        """Make the cluster, its workers large enough for the gang of every stage.
+
+        Parameters
+        ----------
+        named
+            MPI ranks of stages that have others than `ranks`.
+
+        Returns
+        -------
+        tuple of Cluster and dict
+            And the ranks of every stage that has fewer than the cluster's workers have.
+
+        Raises
+        ------
+        ClusterError
+            As `cluster`, or if its workers have fewer ranks than a stage is to have.
+
+        Examples
+        --------
+        >>> cluster, ranks = ClusterChoice(workers=1).for_stages({"relaxations": 1})
+        >>> cluster.ranks, ranks["equilibria"], ranks["relaxations"]
+        (1, 1, 1)
+        """
+        cluster = self.cluster()
+        usual, most = cluster.ranks, max([cluster.ranks, *named.values()])
+        if most > usual and (self.name == LOCAL or "://" in self.name):
+            cluster = replace(self, ranks=most).cluster()
+        if cluster.ranks < most:
+            stage = max(named, key=lambda stage: named[stage])
+            raise ClusterError(
+                f"the study's ranks.{stage} is {most}, but a worker of {self.name} has {cluster.ranks} ranks: "
+                "ask for fewer, or for larger workers"
+            )
+        return cluster, {stage: named.get(stage, usual) for stage in STAGES}
 
     def cluster(self) -> Cluster:
         """Make the cluster.

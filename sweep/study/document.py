@@ -22,6 +22,7 @@ from sweep.study.fields import Dislocation, Labels, Positive, Section, StudyName
 from sweep.study.messages import listed, problems
 from sweep.study.point_file import parse_points, read_points, with_listed_axes
 from sweep.study.presets import PRESETS
+from sweep.study.running import Limits, StageRanks
 from sweep.study.sections import Axes, Basis, Fidelity, Material, Reference, Simulation, Training
 from sweep.study.text import parse_yaml, with_text_in_place
 
@@ -68,6 +69,8 @@ class Study(Section):
     axes: Axes
     points: str | None = Field(default=None, description="the name of a CSV file, or its lines")
     fidelity: Fidelity = Fidelity()
+    limits: Limits = Limits()
+    ranks: StageRanks = StageRanks()
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="a whole number from 0 to 2^63 - 1")
 
     _text: str = PrivateAttr("")

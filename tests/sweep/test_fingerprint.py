@@ -35,6 +35,8 @@ def test_it_is_plain_data():
     ("old", "new"),
     [
         ("relax: all", "relax: none"),
+        ("seed: 0", "seed: 0\nlimits: {kernel_s: 10, stages: {fits: 5}}"),
+        ("seed: 0", "seed: 0\nranks: {equilibria: 2}"),
         ("degree: [6, 8]", "degree: [6, 8, 10]"),
         ("replica: 2", "replica: 3"),
         ("[screw]", "[screw, edge]"),

@@ -1,0 +1,122 @@
+"""A worker's log: a line of JSON for each call of a kernel, with the coordinates of what it was for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweep.artefacts import Recipe
+from sweep.causes import now
+from sweep.gang import GangDied, GangError, GangTimeout
+from sweep.grid import DIMENSIONS, Block, Cylinder
+from sweep.grid.dimensions import WHOLE_DIMENSIONS
+
+#: A log of more bytes is put aside, ...
+LARGEST = 8 * 2**20
+#: ... and so many of these are kept.
+KEPT = 3
+#: Labels along the dimensions that number a block's weightings.
+WeightLabels = Mapping[str, tuple[float, ...]]
+
+
+class _Rotating(logging.handlers.RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as logging names it
+        """Go on: a full disk costs lines of the log, never a result."""
+
+
+class WorkerLog:
+    """Appends lines to ``worker-NAME.jsonl`` in a folder.
+
+    Each line is an object with ``time`` (ISO 8601, UTC), ``level``, ``worker``, ``stage``, ``function``, ``at`` (the
+    coordinates that the call was for), ``attempt``, ``ranks``, ``duration_s`` and ``outcome``: succeeded, raised, timed
+    out, died, or not started. ``message`` says more of what did not succeed, ``status`` how a relaxation ended.
+
+    Parameters
+    ----------
+    folder
+        The run's logs; made where it is missing.
+    worker
+        Its name.
+    """
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"worker-{worker}.jsonl"
+        self._handler = _Rotating(path, maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8", delay=True)
+        self._worker = worker
+
+    def write(self, level: int, **fields: Any) -> None:
+        """Append a line."""
+        words = {
+            "time": now(),
+            "level": logging.getLevelName(level).lower(),
+            "worker": self._worker,
+            **fields,
+        }
+        self._handler.handle(
+            logging.LogRecord("farfield", level, "", 0, json.dumps(words, default=str), None, None)
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handler.close()
+
+
+def outcome_of(error: GangError) -> str:
+    """Say in a word or two how a call ended that did not succeed."""
+    if isinstance(error, GangTimeout):
+        return "timed out"
+    if isinstance(error, GangDied):
+        return "died"
+    return "not started" if isinstance(error, OSError) else "raised"
+
+
+def coordinates(
+    place: Block | Cylinder, weighting: int | None = None, labels: WeightLabels | None = None
+) -> dict[str, Any]:
+    """Give the labels of a block, a cylinder, or a point of a block, by dimension.
+
+    Examples
+    --------
+    >>> coordinates(Cylinder("screw", 25.0))
+    {'dislocation': 'screw', 'simulation_radius': 25.0}
+    """
+    at = {name: label for name, label in asdict(place).items() if label is not None}
+    if weighting is not None and labels:
+        places = np.unravel_index(weighting, [len(values) for values in labels.values()])
+        at |= {name: labels[name][int(position)] for name, position in zip(labels, places, strict=True)}
+    return at
+
+
+def coordinates_of_recipe(recipe: Recipe) -> dict[str, Any]:
+    """Give the labels that an artefact's recipe names without ambiguity, and the artefact's key.
+
+    Examples
+    --------
+    >>> at = coordinates_of_recipe(Recipe("kernels.equilibrium:rough", 1, {"simulation_radius": 25.0, "cutoff": 5.0}))
+    >>> at["simulation_radius"], len(at["artefact"])
+    (25.0, 12)
+    """
+    found: dict[str, set[Any]] = {}
+    for name, label in _labels(recipe.inputs):
+        found.setdefault(name, set()).add(label)
+    at = {name: labels.pop() for name, labels in found.items() if len(labels) == 1}
+    return at | {"artefact": recipe.key[:12]}
+
+
+def _labels(inputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in inputs.items():
+        if isinstance(value, Recipe):
+            yield from _labels(value.inputs)
+        elif isinstance(value, Mapping):
+            yield from _labels(value)
+        elif name in DIMENSIONS and isinstance(value, (str, int, float)):
+            # recipes write 25.0 as 25
+            yield name, value if isinstance(value, str) or name in WHOLE_DIMENSIONS else float(value)

@@ -1,0 +1,143 @@
+"""Workers of Dask with real gangs: what they record once, what they log, and when they give up a call."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client, Future, LocalCluster
+
+from sweep.artefacts import KernelCall
+from sweep.gang import GangTimeout, KernelError
+from sweep.grid import Block
+from sweep.journal import JournalReader
+from sweep.limits import GivenLimits
+from sweep.records import Record
+from sweep.worker import Workplace, gangs, relax_points
+
+TESTS = Path(__file__).resolve().parents[1]
+BLOCK = Block("screw", 25.0, 6, 8.0, 4, 0)
+WEIGHTS = {"weight_energy": (1.0,), "weight_virial": (0.0, 10.0)}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        patch.setenv(
+            "PYTHONPATH", os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+        )
+        yield client
+
+
+class Place:
+    """Workers of a cluster, and the run folder that they share."""
+
+    def __init__(self, client: Client, folder: Path) -> None:
+        self.client, self.folder = client, folder
+        self.workers = list(client.scheduler_info()["workers"])
+
+    def workplace(self, **options: Any) -> Workplace:
+        folders = {name: self.folder / name for name in ("artefacts", "journals", "logs", "compiled")}
+        return Workplace(**folders, files={}, ranks=1, cpus={}, weight_labels=WEIGHTS, **options)
+
+    def relax(
+        self, kernel: str, worker: int = 0, attempt: int = 1, retries: int = 0, **inputs: Any
+    ) -> Future:
+        call = KernelCall(f"faulty_kernels:{kernel}", inputs)
+        return self.client.submit(
+            relax_points,
+            BLOCK,
+            (1,),
+            call,
+            attempt,
+            until=math.inf,
+            workers=[self.workers[worker]],
+            pure=False,
+            retries=retries,
+        )
+
+    @property
+    def recorded(self) -> list[Record]:
+        return [
+            record
+            for record in JournalReader(self.folder / "journals").refresh()
+            if isinstance(record, Record)
+        ]
+
+    @property
+    def logged(self) -> list[dict[str, Any]]:
+        paths = (self.folder / "logs").glob("worker-*.jsonl")
+        return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def place(client: Client, tmp_path: Path) -> Place:
+    return Place(client, tmp_path)
+
+
+def test_two_workers_at_one_point_record_it_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One was taken for lost, and was not: it ends its work after the other has recorded it."""
+    monkeypatch.setattr("sweep.worker.LOOK_AGAIN_S", 0.0)
+    with gangs(place.client, place.workplace()):
+        thought_lost = place.relax("relaxed_after", 0, until=str(place.folder / "go"))
+        place.relax("relaxed_after", 1, until="").result(timeout=120)
+        assert len(place.recorded) == 1
+        (place.folder / "go").touch()
+        thought_lost.result(timeout=120)
+    assert len(place.recorded) == 1
+
+
+def test_retries_of_dasks_own_record_a_point_once(place: Place) -> None:
+    with gangs(place.client, place.workplace()):
+        place.relax("relaxed_at_last", retries=2, marks=str(place.folder), failures=2).result(timeout=120)
+        assert len(place.recorded) == 1
+    outcomes = [(line["outcome"], line["level"]) for line in place.logged]
+    assert outcomes == [("raised", "error")] * 2 + [("succeeded", "info")]
+
+
+def test_a_second_attempt_has_other_ranks(place: Place) -> None:
+    with gangs(place.client, place.workplace()):
+        ranks = set()
+        for attempt in (1, 1, 2):
+            with pytest.raises(KernelError, match="pid") as caught:
+                place.relax("raise_pid", attempt=attempt).result(timeout=120)
+            ranks.add(caught.value.reason)
+            assert caught.value.worker
+    assert len(ranks) == 2
+    assert place.recorded == []
+
+
+def test_each_call_is_a_line_with_its_coordinates(place: Place) -> None:
+    began = time.monotonic()
+    with gangs(place.client, place.workplace()):
+        place.relax("relaxed_after", until="").result(timeout=120)
+    (line,) = place.logged
+    at = {"dislocation": "screw", "simulation_radius": 25.0, "degree": 6, "domain_radius": 8.0, "n_train": 4}
+    assert line["at"] == at | {"replica": 0, "weight_energy": 1.0, "weight_virial": 10.0}
+    assert (line["outcome"], line["status"], line["attempt"], line["ranks"]) == ("succeeded", "relaxed", 1, 1)
+    assert line["function"] == "faulty_kernels:relaxed_after"
+    assert 0 < line["duration_s"] < time.monotonic() - began
+    assert line["time"].startswith("20")
+    assert line["worker"] == place.recorded[0].worker
+
+
+def test_a_call_that_takes_too_long_names_its_limit(place: Place) -> None:
+    with (
+        gangs(place.client, place.workplace(limits=GivenLimits(0.2))),
+        pytest.raises(GangTimeout, match=r"the study's limits.kernel_s; in the study, limits: ") as caught,
+    ):
+        place.relax("relaxed_after", until=str(place.folder / "never")).result(timeout=120)
+    (line,) = place.logged
+    assert (line["outcome"], line["message"]) == ("timed out", caught.value.message)
