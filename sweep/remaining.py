@@ -40,6 +40,8 @@ class Remaining:
         Which of a block's estimated points are relaxed; None for all. The others stay estimated.
     retry_failed
         Take what is recorded as failed for not yet done.
+    asking
+        Whether the grid says which points are asked for; otherwise the store does.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class Remaining:
         relaxing: bool,
         choice: Choice | None = None,
         retry_failed: bool = False,
+        asking: bool = True,
     ) -> None:
         self._grid, self._relaxing, self._retry_failed = grid, relaxing, retry_failed
         self._choice = choice
@@ -71,8 +74,9 @@ class Remaining:
         self._estimates = {name: np.full(grid.shape, np.nan) for name in names}
         if location_of(store).exists():
             self._status = read_on_grid(store, "status", grid, Status.pending)
-            # what the study does not ask for either is not looked at
-            self._status[self._status == Status.not_asked] = Status.pending
+            if asking:
+                # what the grid does not ask for either is not looked at
+                self._status[self._status == Status.not_asked] = Status.pending
             self._source = read_on_grid(store, "status_source", grid, StatusSource.none)
             self._truncation = read_on_grid(store, "truncation_status", grid, Status.pending)
             self._estimates = {name: read_on_grid(store, name, grid, np.nan) for name in names}
@@ -210,7 +214,7 @@ class Remaining:
             source[record.weighting_index] = StatusSource.point
             return
         words = record.statuses if len(record.statuses) > 1 else record.statuses * len(status)
-        open_to_it = source != StatusSource.point
+        open_to_it = (source != StatusSource.point) & (status != Status.not_asked)
         if record.failed:
             open_to_it &= np.isin(status, [Status.pending, Status.failed])
         status[open_to_it] = np.array([Status[word] for word in words], dtype=np.uint8)[open_to_it]

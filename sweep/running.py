@@ -70,7 +70,7 @@ def running(store: StoreLike, run_folder: Path | None = None) -> Running:
     stored = read_on_grid(store, "status", grid, Status.pending)
     failed: dict[Failed, Cause | None] = dict(read_failures(store))
     # after the store: what is merged in between is seen twice, and not missed
-    remaining = Remaining(grid, store, folder / "journals", relaxing=True)
+    remaining = Remaining(grid, store, folder / "journals", relaxing=True, asking=False)
     for records in remaining.take_found():
         failed |= failure_changes(records, remaining.index)
     numbers = Counter(remaining.status.ravel().tolist())

@@ -15,6 +15,9 @@ from sweep.verify.findings import FROM_JOURNALS, Finding, Weight
 
 RUN_AGAIN = "run the study again: it goes on from there"
 
+#: What a point may be that no record speaks of.
+WITHOUT_RECORD = (Status.pending, Status.excluded, Status.not_asked)
+
 
 def check_status(dataset: xr.Dataset) -> Iterator[Finding]:
     """Compare every point's status with its data.
@@ -45,7 +48,7 @@ def check_status(dataset: xr.Dataset) -> Iterator[Finding]:
             RUN_AGAIN,
         ),
         (
-            ~np.isin(status, [Status.pending, Status.excluded]) & (source == StatusSource.none),
+            ~np.isin(status, WITHOUT_RECORD) & (source == StatusSource.none),
             "of a status that no record gave",
             FROM_JOURNALS,
         ),
@@ -108,7 +111,7 @@ def check_journals(folder: Path, layout: Layout, dataset: xr.Dataset) -> Iterato
     if waiting.any():
         what = f"{int(waiting.sum())} points are journaled and not in the store"
         yield Finding("status", what, "run the study again, or let its driver finish: it takes them in")
-    unknown = ~journaled & ~np.isin(status, [Status.pending, Status.excluded])
+    unknown = ~journaled & ~np.isin(status, WITHOUT_RECORD)
     if unknown.any():
         what = f"{int(unknown.sum())} points are in the store and in no journal: a lost store would not be made again"
         yield Finding("status", what, weight=Weight.note)

@@ -12,6 +12,7 @@ from sweep.journal import Journal
 from sweep.remaining import Remaining
 from sweep.store import create_store, mark_asked, open_store, read_status, write_records
 from sweep.variables import Status
+from sweep.verify.agreement import check_status
 from tests.sweep.small_store import ATTRIBUTES, BLOCK, EDGES, GRID, N_WEIGHTINGS, block_record, point_record
 
 # of BLOCK the weightings (forces, virial) = (0, 1) and (1, 10), which are 1 and 5
@@ -73,6 +74,18 @@ def test_only_listed_points_are_left_to_do(tmp_path: Path) -> None:
     work = Remaining(LISTED, store, journals, relaxing=True)(BLOCK)
     assert (work.recorded, work.weightings) == (True, (1,))
     assert Remaining(LISTED, store, journals, relaxing=False)(BLOCK).finished
+
+
+def test_who_only_looks_sees_what_is_not_asked_for_and_finds_no_fault(tmp_path: Path) -> None:
+    store, journals = new_store(tmp_path / "s.zarr"), tmp_path / "journals"
+    with Journal.create(journals) as journal:
+        journal.append(block_record())
+    seen = Remaining(GRID, store, journals, relaxing=True, asking=False).status[LISTED.index(BLOCK)].ravel()
+    flags = [Status.not_asked] * N_WEIGHTINGS
+    flags[1] = flags[5] = Status.estimated
+    assert seen.tolist() == flags
+    write_records(store, [block_record()])
+    assert list(check_status(open_store(store).load())) == []
 
 
 def test_a_longer_list_makes_its_new_points_pending_and_a_shorter_one_keeps_results(tmp_path: Path) -> None:
