@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sweep.artefacts import ArtefactFolder, Recipe
+from sweep.expected_time import in_words
 from sweep.grid import Block, Cylinder
 from sweep.recipes import Recipes, needs
 from sweep.stages import STAGE_OF, STAGES
@@ -56,6 +57,10 @@ class Plan:
         Points that the study asks for, and those of them that are recorded or excluded.
     points_failed
         Points that are recorded as failed.
+    points_not_chosen
+        Points that are estimated and stay so: the study's fidelity does not choose them.
+    point_seconds
+        Of a forecast: median wall time of the points relaxed so far (s), and how many they are.
     """
 
     recipes: Recipes
@@ -66,6 +71,8 @@ class Plan:
     points_total: int
     points_done: int
     points_failed: int = 0
+    points_not_chosen: int = 0
+    point_seconds: tuple[float, int] | None = None
 
     @property
     def tasks(self) -> dict[str, int]:
@@ -197,4 +204,10 @@ def described(plan: Plan, added: Mapping[str, Sequence[object]] | None = None) -
         exist = plan.present[stage]
         most = " at the most" if stage == "relaxations" and count and plan.recipes.sampling else ""
         lines.append(f"  {stage:<12} {count:>6} to run{most}" + (f", {exist} exist" if exist else ""))
+    if plan.points_not_chosen:
+        lines.append(
+            f"{plan.points_not_chosen} points stay estimated: the study's fidelity does not choose them"
+        )
+    if plan.point_seconds is not None and plan.tasks["relaxations"]:
+        lines.append(in_words(plan.tasks["relaxations"], *plan.point_seconds))
     return lines

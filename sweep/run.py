@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from sweep.burgers import keep_burgers_lengths
 from sweep.clusters import Cluster, ClusterChoice, ClusterError, Site, Workers, WorkersLostError
 from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
 from sweep.engine import Engine
+from sweep.expected_time import seconds_of_points
 from sweep.gang import last_lines, log_of
 from sweep.grid import GridError
 from sweep.identity import Identity, StudyChangedError
@@ -89,7 +91,15 @@ def forecast(
         # the store's own, where there is one: a run's is written before its store grows
         earlier = Identity.of_store(made) if made.exists() else Identity.of_run(prepared.folders.run)
         added = {} if earlier is None else prepared.identity.added_to(earlier)
-        return prepared.plan(prepared.remaining(), verify=False), added
+        remaining = prepared.remaining()
+        plan = prepared.plan(remaining, verify=False)
+        chosen = sum(len(work.weightings) for work in plan.blocks if work.recorded)
+        left = int((remaining.status == Status.estimated).sum()) - chosen
+        return replace(
+            plan,
+            points_not_chosen=left if prepared.recipes.sampling else 0,
+            point_seconds=seconds_of_points(made) if made.exists() else (math.nan, 0),
+        ), added
     except _REFUSALS as error:
         raise RefusedError(str(error)) from error
 

@@ -1,5 +1,6 @@
 """Plans and schedules of the quick study: counts worked out by hand, orders, retries and losses."""
 
+import dataclasses
 import random
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def test_counts_are_those_worked_out_by_hand(plan: Plan) -> None:
     assert plan.points_done == 0
     text = "\n".join(described(plan))
     assert "72 points in 24 blocks" in text
+
+
+def test_a_forecast_says_how_long_and_what_is_not_chosen(plan: Plan) -> None:
+    told = "\n".join(described(dataclasses.replace(plan, point_seconds=(2.5, 8), points_not_chosen=5)))
+    assert "about 3 min of one worker for 72 relaxations, at 2.5 s a point (median of 8)" in told
+    assert "5 points stay estimated" in told
+    unknown = "\n".join(described(dataclasses.replace(plan, point_seconds=(float("nan"), 0))))
+    assert "not known: no point of this store is relaxed yet" in unknown
+    assert "stay estimated" not in unknown
 
 
 def test_artefacts_come_after_what_they_draw_on(plan: Plan) -> None:
