@@ -137,25 +137,6 @@ def test_an_index_may_keep_a_few_values_only(tmp_path: Path, journal: Journal) -
     assert (kept.message, kept.log_tail) == ("what", "")
 
 
-def test_an_index_keeps_a_byte_of_a_point_and_all_of_a_failure(tmp_path: Path, journal: Journal) -> None:
-    index = RecordIndex(JournalReader(tmp_path), keeping=())
-    for written in (record(3), record(700, "failed"), record(5, "unconverged")):
-        journal.append(written)
-    index.refresh()
-    assert [index.get(BLOCK, weighting) for weighting in (0, 4, 701)] == [None] * 3
-    kept = [index.get(BLOCK, weighting) for weighting in (3, 5, 700)]
-    assert [found and found.status for found in kept] == ["relaxed", "unconverged", "failed"]
-    assert (len(index), len(index.records)) == (3, 1)
-    assert {each.weighting_index for each in index.each()} == {3, 5, 700}
-    # a failure hides no result, and a result does away with a failure
-    journal.append(record(3, "failed"))
-    journal.append(record(700))
-    index.refresh()
-    kept = [index.get(BLOCK, weighting) for weighting in (3, 700)]
-    assert [found and found.status for found in kept] == ["relaxed", "relaxed"]
-    assert (len(index), index.records) == (3, ())
-
-
 @given(parts=st.integers(1, 400), count=st.integers(0, 8))
 @settings(max_examples=30, deadline=None)
 def test_journals_are_read_the_same_in_parts_of_any_size(parts: int, count: int) -> None:
