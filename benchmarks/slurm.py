@@ -73,6 +73,8 @@ def main() -> None:
     taken: dict[str, list[float]] = {"ours": [], "ours, from sbatch": [], "dask-jobqueue": []}
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
+        # munged wants every folder above its socket to be open to all
+        folder.chmod(0o755)
         up = subprocess.run(
             [LOCAL_CLUSTER, "up", folder / "slurm"], capture_output=True, text=True, check=True
         )

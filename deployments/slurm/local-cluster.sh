@@ -83,6 +83,10 @@ up() {
     done
     [ ! -e "$DIR" ] || [ -z "$(ls -A "$DIR")" ] || fail "$DIR is not empty: take it down first, or name another"
     mkdir -p "$DIR"/{munge,state,log,run}
+    local above=$DIR
+    while above=$(dirname "$above") && [ "$above" != / ]; do
+        case $(stat -c %a "$above") in *[1357]) ;; *) rm -r "$DIR"; fail "$above is closed to other users, which munged refuses: name a folder elsewhere" ;; esac
+    done
     for node in $(seq "$NODES"); do mkdir -p "$DIR/spool/n$node"; done
     # munged insists on it
     chmod 755 "$DIR" "$DIR/munge"
