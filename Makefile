@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: container-test quick truncation slurm-demo slurm-test test check format clean help
+.PHONY: container-test quick truncation slurm-demo slurm-test chaos test check format clean help
 
 help:
 	@echo "make quick   set up and run studies/quick.yaml: 72 fits and relaxations of a tungsten screw dislocation"
@@ -13,6 +13,7 @@ help:
 	@echo "make slurm-test  every test on such a cluster, the slow ones too"
 	@echo "make test    set up and run every test"
 	@echo "make container-test  lint the containers' recipes and run what they run in a new environment: minutes"
+	@echo "make chaos   set up, kill a study a hundred times at random, and compare its store with an uninterrupted one"
 	@echo "make check   set up, lint, check formatting and types"
 	@echo "make format  set up and reformat the code"
 	@echo "make clean   remove caches and the quick study's results (not $(VENV))"
@@ -45,6 +46,10 @@ container-test: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+
+# CHAOS_SEED=n deals the same kills again; CHAOS_WRITE=1 keeps the figures in benchmarks/results/chaos.md
+chaos: $(READY)
+	$(BIN)/python -m pytest -m slow tests/chaos $(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff check .
