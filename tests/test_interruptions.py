@@ -1,5 +1,6 @@
 """Whatever is killed, the study ends as if nothing had been, and nothing journaled is computed again."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,9 @@ import numpy as np
 import xarray as xr
 
 import sweep
+from sweep.stages import STAGE_OF
+from tests.chaos.outcome import wait_until_gone
+from tests.chaos.victims import Victim, victims
 from tests.small_study import (
     BLOCKS,
     CYLINDERS,
@@ -27,27 +31,17 @@ from tests.small_study import (
 )
 
 
-def test_a_killed_run_goes_on_where_it_was(finished: Path, dataset: xr.Dataset, tmp_path: Path) -> None:
-    study, store = write_study(tmp_path), tmp_path / "small-iron.zarr"
-    process = command(study)
-    deadline = time.monotonic() + 200
-    wait_for_points(process, store, 6, deadline)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    while processes_of(tmp_path):
-        assert time.monotonic() < deadline, processes_of(tmp_path)
-        time.sleep(0.1)
-    before = recorded(store)
-    assert 0 < sum(before.values()) < POINTS - EXCLUDED
-
-    status, _, errors = run(study)
-    assert status == 0, errors
-    after = recorded(store)
-    assert set(after.values()) == {1}, "a journaled point was computed again"
-    assert len(after) == POINTS - EXCLUDED + BLOCKS + CYLINDERS
-    resumed = sweep.open_store(store).load()
-    for name in set(dataset.data_vars) - UNEQUAL:
-        np.testing.assert_array_equal(resumed[name].values, dataset[name].values, err_msg=str(name))
+def prepared(finished: Path, folder: Path) -> tuple[Path, Path]:
+    """The study and its store, of which nothing is there but what leads to fits; `tests/chaos` kills that, too."""
+    store = folder / "small-iron.zarr"
+    for name in ("artefacts", "compiled"):
+        shutil.copytree(finished / f"{store.name}.run" / name, folder / f"{store.name}.run" / name)
+    for path in (folder / f"{store.name}.run/artefacts").glob("*/*.npz"):
+        with np.load(path) as arrays:
+            function = json.loads(str(arrays["__recipe__"]))["function"]
+        if STAGE_OF[function] in ("material", "fits"):
+            path.unlink()
+    return write_study(folder), store
 
 
 def wait_for_points(process: subprocess.Popen[str], store: Path, points: int, deadline: float) -> None:
@@ -57,32 +51,44 @@ def wait_for_points(process: subprocess.Popen[str], store: Path, points: int, de
         time.sleep(0.05)
 
 
-def command_line(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+def kill(victim: Victim, folder: Path, process: subprocess.Popen[str], deadline: float) -> None:
+    while not (found := victims(folder)[victim]):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"no {victim} to kill"
+        time.sleep(0.05)
+    os.kill(found[0], signal.SIGKILL)
 
 
-def test_killed_workers_and_ranks_cost_nothing(finished: Path, dataset: xr.Dataset, tmp_path: Path) -> None:
-    study, store = write_study(tmp_path), tmp_path / "small-iron.zarr"
+def test_whatever_is_killed_nothing_is_lost_or_done_twice(
+    finished: Path, dataset: xr.Dataset, tmp_path: Path
+) -> None:
+    """Ranks, also the trial's, a launcher and a worker cost nothing; after the driver the command is run again."""
+    study, store = prepared(finished, tmp_path)
     deadline = time.monotonic() + 250
     process = command(study)
-    for points, victim in ((2, "kernels.rank"), (5, "multiprocessing")):
+    kill(Victim.rank, tmp_path, process, deadline)
+    for points, victim in ((2, Victim.rank), (4, Victim.launcher), (6, Victim.worker), (9, Victim.driver)):
         wait_for_points(process, store, points, deadline)
-        found = [pid for pid in processes_of(tmp_path) if victim in command_line(pid) and pid != process.pid]
-        # the resource tracker, too, is started by multiprocessing
-        found = [pid for pid in found if "resource_tracker" not in command_line(pid)]
-        assert found, f"no {victim} to kill"
-        os.kill(found[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=deadline - time.monotonic())
-    assert process.returncode == 0, errors
-    assert set(recorded(store).values()) == {1}
+        kill(victim, tmp_path, process, deadline)
+    _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors
+    wait_until_gone(tmp_path)
+    before = recorded(store)
+    assert 0 < sum(before.values()) < POINTS - EXCLUDED
+
+    status, _, errors = run(study)
+    assert status == 0, errors
+    after = recorded(store)
+    assert set(after.values()) == {1}, "a journaled point was computed again"
+    assert len(after) == POINTS - EXCLUDED + BLOCKS + CYLINDERS
     assert not processes_of(tmp_path)
-    again = sweep.open_store(store).load()
+    resumed = sweep.open_store(store).load()
     for name in set(dataset.data_vars) - UNEQUAL:
-        np.testing.assert_array_equal(again[name].values, dataset[name].values, err_msg=str(name))
+        np.testing.assert_array_equal(resumed[name].values, dataset[name].values, err_msg=str(name))
 
 
-def test_an_interrupt_lets_what_runs_finish(tmp_path: Path) -> None:
-    study, store = write_study(tmp_path), tmp_path / "small-iron.zarr"
+def test_an_interrupt_lets_what_runs_finish(finished: Path, tmp_path: Path) -> None:
+    study, store = prepared(finished, tmp_path)
     study.write_text(SMALLER)
     process = command(study)
     deadline = time.monotonic() + 120
