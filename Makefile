@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: container-test quick truncation slurm-demo slurm-test chaos test check format clean help
+.PHONY: docs docs-test container-test quick truncation slurm-demo slurm-test chaos test check format clean help
 
 help:
 	@echo "make quick   set up and run studies/quick.yaml: 72 fits and relaxations of a tungsten screw dislocation"
@@ -14,6 +14,8 @@ help:
 	@echo "make test    set up and run every test"
 	@echo "make container-test  lint the containers' recipes and run what they run in a new environment: minutes"
 	@echo "make chaos   set up, kill a study a hundred times at random, and compare its store with an uninterrupted one"
+	@echo "make docs    set up and build the documentation into docs/_build/html"
+	@echo "make docs-test  run every block of code in the documentation: minutes"
 	@echo "make check   set up, lint, check formatting and types"
 	@echo "make format  set up and reformat the code"
 	@echo "make clean   remove caches and the quick study's results (not $(VENV))"
@@ -50,6 +52,12 @@ test: $(READY)
 # CHAOS_SEED=n deals the same kills again; CHAOS_WRITE=1 keeps the figures in benchmarks/results/chaos.md
 chaos: $(READY)
 	$(BIN)/python -m pytest -m slow tests/chaos $(PYTEST)
+
+docs: $(READY)
+	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
+
+docs-test: $(READY)
+	$(BIN)/python -m pytest tests/docs $(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff check .
