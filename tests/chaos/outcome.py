@@ -71,6 +71,6 @@ def litter(folder: Path, temporary: Path) -> list[str]:
     """Name what a run should have removed: temporary files in its folders and in the temporary folder."""
     kinds = ("**/*.tmp", "**/*.partial", "*.zarr.run/scratch/**/worker-*")
     found = [path for kind in kinds for path in folder.glob(kind)] + list(temporary.iterdir())
-    # a scheduler started by hand makes this one, and is no part of a run
+    # a scheduler that was started by hand and killed leaves this one, and is no part of a run
     dasks = temporary / "dask-scratch-space"
-    return sorted(str(path.relative_to(folder)) for path in found if path != dasks or any(path.iterdir()))
+    return sorted(str(path.relative_to(folder)) for path in found if path != dasks)
