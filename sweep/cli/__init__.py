@@ -24,6 +24,7 @@ COMMANDS = (
     keeping.transfer,
     reading.report,
     keeping.export,
+    keeping.merge,
     keeping.clean,
     reading.hypotheses,
     reading.advise,

@@ -71,6 +71,22 @@ def export(
     raise typer.Exit(export_file(store, output, at or (), artefacts))
 
 
+def merge(
+    stores: Annotated[
+        list[str],
+        typer.Argument(metavar="STORE STORE...", help="stores of one study, the first before others"),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", help="the new store: a folder, or a URL")],
+    accept_versions: Annotated[
+        bool, typer.Option("--accept-versions", help="merge although packages differ, and record that")
+    ] = False,
+) -> None:
+    """Make one store of those of one study from several sites; status 1 where results of a point differ."""
+    from sweep.merging import merge_stores
+
+    raise typer.Exit(merge_stores(stores, output, accept_versions=accept_versions))
+
+
 def clean(
     places: Annotated[
         list[str] | None,
