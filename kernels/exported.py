@@ -99,7 +99,7 @@ def fitted_basis(basis: Mapping[str, Any], coefficients: Floats, e0: float) -> B
     Returns
     -------
     ace_jax.basis.model.Basis
-        Its ``eval_pair()`` is what `ace_jax.ACECalculator` takes.
+        Its ``eval_pair()`` is the pair that `ace_jax.ACECalculator` takes.
 
     Raises
     ------

@@ -96,6 +96,7 @@ def relax_point(
     most_evaluations: int,
     radial_edges: list[float],
     response: str | None = None,
+    keep_corrector: bool = False,
 ) -> dict[str, Any]:
     """Relax one fit in the clamped cylinder to a minimum and measure its errors (theory.md, "Geometry").
 
@@ -120,6 +121,8 @@ def relax_point(
     response : str, optional
         Path of `kernels.response.response_map` of the same basis and equilibrium: it knows the forces at the start,
         which are evaluated otherwise.
+    keep_corrector : bool
+        Whether to give the core too, for measures of it.
 
     Returns
     -------
@@ -129,6 +132,8 @@ def relax_point(
         the point nearest to the reference's core; where it is negative, that was a saddle with the geometry error
         ``saddle_geometry_error``, and the errors are those of the minimum below it. Where the equilibrium has no
         Hessian to compare with, there is no relative stiffness.
+        Where it is to be kept and the relaxation converged, ``corrector`` (m, 3): where the free atoms ended, beyond
+        the predictor, Å.
     """
     started = time.perf_counter()
     state = load_arrays(equilibrium)
@@ -169,6 +174,8 @@ def relax_point(
         else:
             values |= _errors(state, led, free, found.last.displacement, edges)
             status, message = _judged(equilibrium, material, dislocation, found.last.displacement)
+            if keep_corrector:
+                values["corrector"] = found.last.displacement
     finally:
         led.release()
     return {"status": status, "message": message, **values, "wall_time": time.perf_counter() - started}

@@ -13,6 +13,7 @@ from sweep.failures import failure_changes
 from sweep.grid import Block, Cylinder, Grid
 from sweep.journal import AnyRecord
 from sweep.location import StoreLike
+from sweep.measuring import unmeasured
 from sweep.records import Record
 from sweep.remaining import Remaining
 from sweep.schedule import Failure
@@ -46,6 +47,11 @@ class Compaction:
         Reads the journals.
     tell
         Called with a line about what cannot be merged.
+
+    Attributes
+    ----------
+    unmeasured
+        How often the user's own measures failed, by reason, in what was merged.
     """
 
     def __init__(self, store: StoreLike, remaining: Remaining, tell: Callable[[str], None]) -> None:
@@ -55,6 +61,7 @@ class Compaction:
         self._changes: dict[Failed, Cause | None] = {}
         self._failed: frozenset[Failed] | None = None
         self._failures_due = 0.0
+        self.unmeasured: Counter[str] = Counter()
 
     @property
     def records(self) -> tuple[AnyRecord, ...]:
@@ -114,6 +121,7 @@ class Compaction:
         self._failures_due = ended + FAILURES_SHARE * (ended - started)
 
     def _merge(self, records: Sequence[AnyRecord]) -> None:
+        self.unmeasured += unmeasured(records)
         try:
             self._write(records)
         except UnstorableRecordError:

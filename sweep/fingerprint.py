@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
 from sweep.grid import OPTIONAL_DIMENSIONS
 from sweep.study import Study
+from sweep.study.measures import ResolvedMeasure
 from sweep.study.resolved import ResolvedReference
 from sweep.study.training_files import NO_TRAINING_FILES, ResolvedTrainingFiles
 
@@ -23,6 +24,7 @@ def fingerprint(
     kernel_versions: Mapping[str, int],
     packages: Mapping[str, str],
     training_files: ResolvedTrainingFiles = NO_TRAINING_FILES,
+    measures: Sequence[ResolvedMeasure] = (),
 ) -> dict[str, Any]:
     """Gather what a study's numbers depend on.
 
@@ -43,12 +45,14 @@ def fingerprint(
         Version of each numerical package, as `installed_packages` gives them.
     training_files
         Its own training files. They count by name and contents too, whichever pattern found them.
+    measures
+        The user's own measures. They count by the version of what holds them, and by their options.
 
     Returns
     -------
     dict
         JSON-able: ``study``, ``further_axes``, ``potential``, ``training_files``, ``largest``, ``kernels``,
-        ``packages``.
+        ``packages``; and ``measures`` where there are any.
     """
     # A preset and the same potential written out are one reference, so it is kept apart from the study.
     fields = study.model_dump(
@@ -58,12 +62,14 @@ def fingerprint(
             "dislocations": True,
             "fidelity": True,
             "limits": True,
+            "measures": True,
             "points": True,
             "ranks": True,
             "reference": True,
             "training": {"files"},
         },
     )
+    measured = {measure.function: measure.by_names() for measure in measures}
     return {
         "study": fields,
         "further_axes": [
@@ -75,6 +81,7 @@ def fingerprint(
         "largest": {name: max(values) for name, values in _shared_by_all(study).items()},
         "kernels": dict(kernel_versions),
         "packages": dict(packages),
+        **({"measures": measured} if measured else {}),
     }
 
 

@@ -13,6 +13,7 @@ from sweep.grid import Grid, grid_of
 from sweep.identity import Identity
 from sweep.kernel_versions import KERNEL_VERSIONS
 from sweep.location import FolderLocation, Location, StoreLike, location_of
+from sweep.measured import Declarations, Measure
 from sweep.plan import Plan, plan_study
 from sweep.recipes import Recipes
 from sweep.remaining import Remaining
@@ -20,6 +21,7 @@ from sweep.selection import Choice, SampledPoints
 from sweep.store import open_store
 from sweep.study import Study, load_study, read_study
 from sweep.study.availability import check_available
+from sweep.study.measures import ResolvedMeasure, find_measures
 from sweep.study.potentials import find_potential_files
 from sweep.study.resolved import ResolvedReference
 from sweep.study.sections import Fidelity, Sampled
@@ -95,6 +97,10 @@ class Prepared:
         Which estimated points are relaxed; None for all.
     stage_ranks
         MPI ranks of the gangs of stages that have others than the run.
+    measures
+        The user's own measures of relaxed cores.
+    declared
+        What they declare to measure, by function, once that is known.
     """
 
     study: Study
@@ -105,6 +111,8 @@ class Prepared:
     training_files: ResolvedTrainingFiles = NO_TRAINING_FILES
     choice: Choice | None = None
     stage_ranks: Mapping[str, int] = field(default_factory=dict)
+    measures: tuple[ResolvedMeasure, ...] = ()
+    declared: Declarations = field(default_factory=dict)
 
     @property
     def artefacts(self) -> ArtefactFolder:
@@ -117,10 +125,23 @@ class Prepared:
         return self.training_files.paths_by_contents() | self.reference.paths_by_contents()
 
     @property
+    def measuring(self) -> tuple[Measure, ...]:
+        """The user's own measures as workers call them."""
+        return tuple(
+            Measure(each.function, each.options, tuple(name for name, _, _ in self.declared[each.function]))
+            for each in self.measures
+        )
+
+    @property
     def fingerprint(self) -> dict[str, Any]:
         """What the study's numbers depend on."""
         return fingerprint(
-            self.study, self.reference, KERNEL_VERSIONS, installed_packages(), self.training_files
+            self.study,
+            self.reference,
+            KERNEL_VERSIONS,
+            installed_packages(),
+            self.training_files,
+            self.measures,
         )
 
     @property
@@ -196,10 +217,12 @@ def prepare(
         study = study.model_copy(update={"fidelity": fidelity})
     check_available(study)
     reference, training_files = find_potential_files(study, folder), find_training_files(study, folder)
-    grid = grid_of(study)
+    measures, grid = find_measures(study, folder), grid_of(study)
     recipes = Recipes(study, grid, reference, training_files)
     folders = Folders.of(study, store, artefacts, run_folder)
-    return Prepared(study, grid, reference, recipes, folders, training_files, choice_of(study, grid))
+    return Prepared(
+        study, grid, reference, recipes, folders, training_files, choice_of(study, grid), measures=measures
+    )
 
 
 def _study_at(path: StoreLike) -> tuple[Study, Path]:

@@ -351,6 +351,7 @@ class Recipes:
             tolerance=simulation.residual_force,
             most_evaluations=simulation.max_evaluations,
             radial_edges=list(RADIAL_EDGES),
+            **({"keep_corrector": True} if self.study.measures else {}),
         )
 
     @property

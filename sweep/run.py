@@ -28,6 +28,7 @@ from sweep.journal import Journal, JournalError
 from sweep.limits import GivenLimits
 from sweep.location import LocationError, StoreLike
 from sweep.lock import StoreLockedError, driver_lock
+from sweep.measuring import measure_lines
 from sweep.plan import Plan, left_to_do
 from sweep.prepared import Prepared, prepare
 from sweep.progress import RunProgress
@@ -47,7 +48,7 @@ from sweep.study import StudyError
 from sweep.study.sections import Fidelity
 from sweep.summary import any_lost, saddles, status_counts, summary_table, truncation_table
 from sweep.transfers.gathering import gathered_transfers
-from sweep.trial import try_inputs
+from sweep.trial import declared_measures, try_inputs
 from sweep.variables import Status
 from sweep.worker import Workplace, gangs
 
@@ -168,6 +169,7 @@ def run_study(
             _check_unchanged(prepared, accept_versions=accept_versions)
             cluster.check()
             tried = try_inputs(prepared)
+            prepared = replace(prepared, declared=declared_measures(prepared))
             lock = held.enter_context(driver_lock(prepared.folders.run, tell=progress.print))
             # who lost the lock to another host's driver writes no more
             guarded = prepared.folders.store.guarded(lock.check)
@@ -229,7 +231,8 @@ def _run(
     for line in gathered_transfers(prepared):
         tell(line)
     _sum_up(prepared, output, time.monotonic() - started, complete=complete)
-    for line in (*truncation_lines(compaction.records), *failure_lines(compaction.records)):
+    told = compaction.records
+    for line in (*truncation_lines(told), *measure_lines(compaction.unmeasured), *failure_lines(told)):
         output.print(line, markup=False)
     if not complete:
         return INTERRUPTED
@@ -312,6 +315,7 @@ def _workplace(prepared: Prepared, cluster: Cluster, workers: Workers) -> Workpl
         stage_ranks=prepared.stage_ranks,
         weight_labels={axis.name: tuple(map(float, axis.values)) for axis in prepared.grid.weighting_axes},
         choice=prepared.choice,
+        measures=prepared.measuring,
     )
 
 

@@ -6,6 +6,7 @@ from sweep.artefact_users import register
 from sweep.fixed_choices import RADIAL_EDGES
 from sweep.identity import Identity
 from sweep.leftovers import remove_own
+from sweep.measured import ATTRIBUTE as MEASURES
 from sweep.prepared import Prepared
 from sweep.store import accept_kernels, accept_packages, create_store, grow_store, mark_asked
 
@@ -40,6 +41,7 @@ def set_up(prepared: Prepared) -> None:
             "study": prepared.study.text,
             "fingerprint": identity.fingerprint,
             "packages": packages,
+            **({MEASURES: prepared.declared} if prepared.declared else {}),
         }
         truncation = prepared.recipes.comparing
         create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes, truncation=truncation)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sweep.artefacts import Recipe
 from sweep.gang import Gang, GangDied, GangError, GangOptions, KernelError, LaunchError
+from sweep.measured import ATTRIBUTE, collision
 from sweep.prepared import Prepared
+from sweep.store import open_store
 from sweep.worker import plain_values, resolved
 
 # Longest the potential may take for one crystal, s, and the reading of the training files, which may be long.
 POTENTIAL_LIMIT_S, FILES_LIMIT_S = 300.0, 3600.0
+DECLARATIONS = "kernels.declarations:declarations"
 # A gang that dies may have been killed by someone; if the study is to blame, the next one dies as well.
 ATTEMPTS = 2
 
@@ -54,14 +58,56 @@ def try_inputs(prepared: Prepared) -> list[tuple[Recipe, dict[str, Any]]]:
     return made
 
 
+def declared_measures(prepared: Prepared) -> dict[str, list[list[str]]]:
+    """Say what the user's own measures declare: each function's lists of name, units and long name.
+
+    Parameters
+    ----------
+    prepared
+        The study, compared with its store where there is one.
+
+    Returns
+    -------
+    dict
+        As the store has it, where there is one; empty where there are no measures.
+
+    Raises
+    ------
+    StudyError
+        If a function cannot be imported, does not declare what it measures, or gives a name that is taken.
+    """
+    functions = [measure.function for measure in prepared.measures]
+    if not functions:
+        return {}
+    if prepared.folders.store.exists():
+        known: dict[str, list[list[str]]] = json.loads(
+            str(open_store(prepared.folders.store).attrs[ATTRIBUTE])
+        )
+        return known
+    with Gang(GangOptions(ranks=1)) as gang:
+        declared = _called(
+            prepared, gang, DECLARATIONS, {"functions": functions}, "measures", POTENTIAL_LIMIT_S
+        )
+    if wrong := collision(declared):
+        raise prepared.study.refusal(f"measures: {wrong}")
+    return declared
+
+
 def _tried(
     prepared: Prepared, gang: Gang, recipe: Recipe, instead: dict[str, Any], field: str, limit_s: float
 ) -> dict[str, Any]:
     """Run a recipe's kernel, or refuse the study for the field that it tries."""
     arguments = resolved({**recipe.inputs, **instead}, prepared.artefacts, prepared.files)
+    return _called(prepared, gang, recipe.function, arguments, field, limit_s)
+
+
+def _called(
+    prepared: Prepared, gang: Gang, function: str, arguments: dict[str, Any], field: str, limit_s: float
+) -> dict[str, Any]:
+    """Call a kernel, or refuse the study for the field that it tries."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return dict(gang.call(recipe.function, timeout_s=limit_s, **arguments))
+            return dict(gang.call(function, timeout_s=limit_s, **arguments))
         except KernelError as error:
             raise prepared.study.refusal(f"{field}: {error.reason}") from error
         except GangError as error:

@@ -25,6 +25,8 @@ from sweep.gang import GangDied, GangError, GangOptions, GangTimeout, log_of
 from sweep.grid import Block, Cylinder
 from sweep.journal import AnyRecord, Journal, JournalReader, RecordIndex
 from sweep.limits import GivenLimits, KernelLimits, how_to_change
+from sweep.measured import Measure
+from sweep.measuring import measured
 from sweep.records import Record
 from sweep.selection import ESTIMATES, Choice, Estimates
 from sweep.sized_gangs import SizedGangs
@@ -67,6 +69,8 @@ class Workplace:
     gang
         How gangs are launched, but for what is each worker's own; by default by mpiexec, each rank on a
         processor that it claims.
+    measures
+        The user's own, called on every relaxed core.
     """
 
     artefacts: Path
@@ -81,6 +85,7 @@ class Workplace:
     weight_labels: WeightLabels = field(default_factory=dict)
     choice: Choice | None = None
     gang: GangOptions = field(default_factory=lambda: GangOptions(cpus="claimed"))
+    measures: tuple[Measure, ...] = ()
 
     def gang_options(self, name: str, ranks: int) -> GangOptions:
         """How to start a gang of so many ranks on the worker of this name."""
@@ -359,6 +364,10 @@ def relax_points(
         attempt = 1
         status, message = str(values.pop("status")), str(values.pop("message"))
         seconds = float(values.pop("wall_time"))
+        if (corrector := values.pop("corrector", None)) is not None:
+            call = partial(worker.call_with, at=at)
+            own, told = measured(call, worker.workplace.measures, arguments, weighting, corrector)
+            values, message = values | own, "; ".join(filter(None, [message, *told]))
         worker.record(
             Record(
                 block, weighting, status, values, message=message, worker=worker.label, wall_time_s=seconds

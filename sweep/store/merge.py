@@ -8,16 +8,18 @@ asked for takes nothing from its block's record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from sweep.records import Record
 from sweep.trust import trust_of
-from sweep.variables import VARIABLES, Source, Status, StatusSource
+from sweep.variables import VARIABLES, Source, Status, StatusSource, Variable
 
 
-def apply_record(cells: Mapping[str, np.ndarray], record: Record) -> None:
+def apply_record(
+    cells: Mapping[str, np.ndarray], record: Record, variables: Sequence[Variable] = VARIABLES
+) -> None:
     """Take a record into its block's values, in place; `derive` then completes them.
 
     Parameters
@@ -27,11 +29,13 @@ def apply_record(cells: Mapping[str, np.ndarray], record: Record) -> None:
         variable has.
     record
         A record of that block whose values have the shapes that `expected_shapes` gives.
+    variables
+        What records give, and what follows from it.
     """
     if record.weighting_index is None:
-        _apply_block_record(cells, record)
+        _apply_block_record(cells, record, variables)
     else:
-        _apply_point_record(cells, record)
+        _apply_point_record(cells, record, variables)
 
 
 def derive(values: Mapping[str, np.ndarray]) -> None:
@@ -69,7 +73,9 @@ def expected_shapes(extra: tuple[int, ...], record: Record, n_weightings: int) -
     return (extra,) if record.weighting_index is not None else (extra, (n_weightings, *extra))
 
 
-def _apply_block_record(cells: Mapping[str, np.ndarray], record: Record) -> None:
+def _apply_block_record(
+    cells: Mapping[str, np.ndarray], record: Record, variables: Sequence[Variable]
+) -> None:
     status, source = cells["status"], cells["status_source"]
     new = np.broadcast_to([Status[word] for word in record.statuses], status.shape)
     # The source is written before the status, so a pending point may already name a source: it has no
@@ -79,7 +85,7 @@ def _apply_block_record(cells: Mapping[str, np.ndarray], record: Record) -> None
     taken = (status != Status.not_asked) & ((new != Status.failed) | ~has_result)
     unowned = taken & ~own
     n_weightings = len(status)
-    for variable in VARIABLES:
+    for variable in variables:
         if variable.source is Source.derived or variable.name not in cells:
             continue
         values = cells[variable.name]
@@ -94,14 +100,16 @@ def _apply_block_record(cells: Mapping[str, np.ndarray], record: Record) -> None
     source[unowned] = StatusSource.block
 
 
-def _apply_point_record(cells: Mapping[str, np.ndarray], record: Record) -> None:
+def _apply_point_record(
+    cells: Mapping[str, np.ndarray], record: Record, variables: Sequence[Variable]
+) -> None:
     index = record.weighting_index
     status, source = cells["status"], cells["status_source"]
     new = Status[record.statuses[0]]
     has_result = source[index] == StatusSource.point and status[index] not in (Status.pending, Status.failed)
     if new is Status.failed and has_result:
         return
-    for variable in VARIABLES:
+    for variable in variables:
         if variable.source is Source.point and variable.name in cells:
             cells[variable.name][index] = record.values.get(variable.name, variable.fill)
     cells["wall_time"][index] = record.wall_time_s

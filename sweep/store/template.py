@@ -14,6 +14,7 @@ from zarr.abc.store import Store
 from sweep.grid import CYLINDER_DIMENSIONS, Grid
 from sweep.grid.dimensions import WHOLE_DIMENSIONS
 from sweep.location import GROUP_FILE, StoreLike, location_of
+from sweep.measured import measured_variables
 from sweep.store.codecs import COMPRESSORS
 from sweep.store.errors import StoreError, StoreExistsError
 from sweep.store.layout import chunk_shape, shortened
@@ -50,7 +51,8 @@ def create_store(
         Edges of the bins of distance from the dislocation line (Å), increasing from 0 or more.
     attributes
         Attributes of the root: ``study`` (the study's text), ``fingerprint`` and ``packages`` (mappings,
-        kept as JSON), and any others that are strings or numbers.
+        kept as JSON), ``measures`` (`sweep.measured`) where the user has some, and any others that are strings
+        or numbers.
     truncation
         Whether truncation errors are to come: they are pending then, and excluded otherwise.
 
@@ -74,7 +76,7 @@ def create_store(
             write_array(root, name, dims, values, coordinate_attributes)
         sizes = dict(zip(grid.dims, grid.shape, strict=True))
         sizes |= {name: len(values) for name, _, values, _ in coordinates if name not in sizes}
-        for variable in VARIABLES:
+        for variable in (*VARIABLES, *measured_variables(root_attributes)):
             if variable.along is None or variable.along in grid.dims:
                 _create_variable(root, variable, grid, sizes)
         for variable in CYLINDER_VARIABLES:

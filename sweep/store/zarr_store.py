@@ -15,6 +15,7 @@ import xarray as xr
 
 from sweep.grid import BLOCK_DIMENSIONS
 from sweep.location import Location, StoreLike, location_of
+from sweep.measured import measured_variables
 from sweep.records import Record
 from sweep.store.errors import StoreError, UnstorableRecordError
 from sweep.store.growth import GROWN
@@ -22,7 +23,7 @@ from sweep.store.layout import Layout, layout_of
 from sweep.store.merge import apply_record, derive, expected_shapes
 from sweep.store.root import at_location, chunk_key, open_root, read_whole
 from sweep.store.template import consolidate
-from sweep.variables import RECORDED, VARIABLE_OF, VARIABLES, Source
+from sweep.variables import RECORDED, VARIABLE_OF, VARIABLES, Source, Variable
 
 
 def open_store(path: StoreLike) -> xr.Dataset:
@@ -146,16 +147,20 @@ def write_records(path: StoreLike, records: Iterable[Record]) -> int:
     """
     location, root = location_of(path), open_root(path, "r+")
     arrays: dict[str, Any] = dict(root.arrays())
-    layout = layout_of(arrays)
+    layout, measured = layout_of(arrays), measured_variables(root.attrs)
     of_chunk: dict[tuple[int, ...], list[tuple[tuple[int, ...], Record]]] = defaultdict(list)
     for record in records:
         index, chunk = _place(layout, record)
-        _validate(layout, chunk, record)
+        _validate(layout, chunk, record, {variable.name: variable for variable in measured})
         of_chunk[chunk].append((index, record))
     # False sorts before True: block records first, each kind in the order given.
     for placed in of_chunk.values():
         placed.sort(key=lambda item: item[1].weighting_index is not None)
-    return sum(_merge_chunk(location, arrays, layout, chunk, of_chunk[chunk]) for chunk in sorted(of_chunk))
+    variables = tuple(variable for variable in (*measured, *VARIABLES) if variable.name in arrays)
+    return sum(
+        _merge_chunk(location, arrays, layout, variables, chunk, of_chunk[chunk])
+        for chunk in sorted(of_chunk)
+    )
 
 
 def _place(layout: Layout, record: Record) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -172,7 +177,9 @@ def _place(layout: Layout, record: Record) -> tuple[tuple[int, ...], tuple[int, 
     return index, layout.chunk_of(index)
 
 
-def _validate(layout: Layout, chunk: tuple[int, ...], record: Record) -> None:
+def _validate(
+    layout: Layout, chunk: tuple[int, ...], record: Record, measured: Mapping[str, Variable]
+) -> None:
     """Check that a record fits its chunk."""
     where = f"{record.name}, chunk {chunk}"
     n_statuses = 1 if isinstance(record.status, str) else len(record.status)
@@ -182,12 +189,12 @@ def _validate(layout: Layout, chunk: tuple[int, ...], record: Record) -> None:
             f"{layout.n_weightings} weightings"
         )
     for name, value in record.values.items():
-        if name not in RECORDED:
+        if name not in RECORDED and name not in measured:
             raise UnstorableRecordError(
                 f"{where}: {name} is not a variable that records give; give some of "
-                f"{', '.join(sorted(RECORDED))}"
+                f"{', '.join(sorted(RECORDED | measured.keys()))}"
             )
-        variable = VARIABLE_OF[name]
+        variable = measured.get(name) or VARIABLE_OF[name]
         if record.weighting_index is not None and variable.source is Source.block:
             raise UnstorableRecordError(
                 f"{where}: {name} is known for a block at once; give it in the block's record"
@@ -203,21 +210,21 @@ def _merge_chunk(
     location: Location,
     arrays: Mapping[str, Any],
     layout: Layout,
+    variables: Sequence[Variable],
     chunk: tuple[int, ...],
     placed: Sequence[tuple[tuple[int, ...], Record]],
 ) -> bool:
     """Apply one chunk's records and write what changed; say whether anything did."""
     region = layout.region(chunk)
-    held = [variable for variable in VARIABLES if variable.name in arrays]
-    old = {variable.name: np.asarray(arrays[variable.name][region]) for variable in held}
+    old = {variable.name: np.asarray(arrays[variable.name][region]) for variable in variables}
     new = {name: values.copy() for name, values in old.items()}
     cells_of: dict[tuple[int, ...], Mapping[str, np.ndarray]] = {}
     for index, record in placed:
         if index not in cells_of:
-            cells_of[index] = _cells(new, layout, layout.within(index))
-        apply_record(cells_of[index], record)
+            cells_of[index] = _cells(new, layout, variables, layout.within(index))
+        apply_record(cells_of[index], record, variables)
     derive(new)
-    changed = [variable.name for variable in held if not _same(old[variable.name], new[variable.name])]
+    changed = [variable.name for variable in variables if not _same(old[variable.name], new[variable.name])]
     data = [name for name in changed if name != "status"]
     for name in data:
         arrays[name][region] = new[name]
@@ -228,7 +235,10 @@ def _merge_chunk(
 
 
 def _cells(
-    values: Mapping[str, np.ndarray], layout: Layout, within: tuple[int, ...]
+    values: Mapping[str, np.ndarray],
+    layout: Layout,
+    variables: Sequence[Variable],
+    within: tuple[int, ...],
 ) -> Mapping[str, np.ndarray]:
     """View a chunk's values at one block, its weightings along one dimension."""
     # No copy: a chunk is whole along the weights, so these dimensions are contiguous.
@@ -236,8 +246,7 @@ def _cells(
         variable.name: values[variable.name][within].reshape(
             layout.n_weightings, *layout.extra_shape(variable)
         )
-        for variable in VARIABLES
-        if variable.name in values
+        for variable in variables
     }
 
 

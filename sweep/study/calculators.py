@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -34,28 +35,59 @@ def find_calculator(study: Study, reference: AseReference, study_folder: Path) -
     PotentialError
         If there is no such module, or a file cannot be read.
     """
-    package = reference.calculator.partition(":")[0].partition(".")[0]
-    options: dict[str, JsonValue] = {}
-    files: dict[Path, PotentialFile] = {}
-    for name, value in reference.options.items():
-        options[name] = value
-        if isinstance(value, str) and (path := _file(study_folder, value)) is not None:
-            if any(path.name == other.name and path != other for other in files):
-                raise potential_refusal(
-                    study,
-                    f"reference.ase.options.{name}: two files are called {path.name!r}, and files count by name and "
-                    "contents; rename one",
-                )
-            files[path] = hashed(study, path, f"reference.ase.options.{name}")
-            options[name] = str(path)
+    options, files = found_options(study, reference.options, "reference.ase.options", study_folder)
     return ResolvedCalculator(
         study.material.element,
         reference.calculator,
         options,
         reference.cutoff,
-        _version(study, package),
-        tuple(files.values()),
+        module_version(study, reference.calculator, "reference.ase.calculator"),
+        files,
     )
+
+
+def found_options(
+    study: Study, given: Mapping[str, JsonValue], where: str, study_folder: Path
+) -> tuple[dict[str, JsonValue], tuple[PotentialFile, ...]]:
+    """Find the files among the options of a user's function.
+
+    Parameters
+    ----------
+    study
+        The study.
+    given
+        Its options.
+    where
+        The field that they stand in.
+    study_folder
+        Folder of the study file.
+
+    Returns
+    -------
+    options : dict
+        Files as absolute paths.
+    files : tuple of PotentialFile
+        Those files.
+
+    Raises
+    ------
+    PotentialError
+        If a file cannot be read, or two are called alike.
+    """
+    options: dict[str, JsonValue] = {}
+    files: dict[Path, PotentialFile] = {}
+    for name, value in given.items():
+        options[name] = value
+        if isinstance(value, str) and (path := _file(study_folder, value)) is not None:
+            if any(path.name == other.name and path != other for other in files):
+                raise potential_refusal(
+                    study,
+                    f"{where}.{name}: two files are called {path.name!r}, and files count by name and "
+                    "contents; rename one",
+                )
+            files[path] = hashed(study, path, f"{where}.{name}")
+            options[name] = str(path)
+    return options, tuple(files.values())
 
 
 def hashed(study: Study, path: Path, where: str) -> PotentialFile:
@@ -77,8 +109,24 @@ def potential_refusal(study: Study, problem: str) -> PotentialError:
     return PotentialError(str(study.refusal(problem)))
 
 
-def _version(study: Study, package: str) -> str:
-    """Give the version of the distribution that holds a package, or the hash of a package that no one distributes."""
+def module_version(study: Study, function: str, where: str) -> str:
+    """Give the version of the distribution that holds a function, or the hash of a package that no one distributes.
+
+    Parameters
+    ----------
+    study
+        The study.
+    function
+        ``"package.module:function"``.
+    where
+        The field that names it.
+
+    Raises
+    ------
+    PotentialError
+        If there is no such package.
+    """
+    package = function.partition(":")[0].partition(".")[0]
     # find_spec of a top-level package does not import it: what it needs belongs to the ranks
     try:
         found = importlib.util.find_spec(package)
@@ -87,7 +135,7 @@ def _version(study: Study, package: str) -> str:
     if found is None:
         raise potential_refusal(
             study,
-            f"reference.ase.calculator: there is no module {package!r}; install it, or put its folder on PYTHONPATH",
+            f"{where}: there is no module {package!r}; install it, or put its folder on PYTHONPATH",
         )
     distributions = metadata.packages_distributions().get(package)
     if distributions:

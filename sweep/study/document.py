@@ -18,12 +18,12 @@ from pydantic import (
 from sweep.grid import PointList
 from sweep.study.dislocation_names import names_for
 from sweep.study.errors import StudyError
-from sweep.study.fields import Dislocation, Labels, Positive, Section, StudyName
+from sweep.study.fields import Dislocation, Items, Labels, Positive, Section, StudyName
 from sweep.study.messages import listed, problems
 from sweep.study.point_file import parse_points, read_points, with_listed_axes
 from sweep.study.presets import PRESETS
 from sweep.study.running import Limits, StageRanks
-from sweep.study.sections import Axes, Basis, Fidelity, Material, Reference, Simulation, Training
+from sweep.study.sections import Axes, Basis, Fidelity, Material, Measure, Reference, Simulation, Training
 from sweep.study.text import parse_yaml, with_text_in_place
 
 #: Below this multiple of the largest simulated radius the comparison's own truncation steepens the rates by tenths.
@@ -41,6 +41,8 @@ class Study(Section):
         Name; the store's default name is made of it.
     dislocations
         Names of dislocations, the grid's first dimension.
+    measures
+        Functions of the user's own, called on every relaxed core.
     points
         A list of the points that are asked for, as CSV; None where every point of the axes' product is. In a file, the
         name of one that holds the list. Its columns are axes, and their labels those of its rows.
@@ -66,6 +68,9 @@ class Study(Section):
     training: Training = Training()
     regularisation: Positive = Field(default=1e-6, description="a number above 0")
     simulation: Simulation = Simulation()
+    measures: Items[Measure] | None = Field(
+        default=None, description='a list such as ["package.module:function"]'
+    )
     axes: Axes
     points: str | None = Field(default=None, description="the name of a CSV file, or its lines")
     fidelity: Fidelity = Fidelity()
@@ -151,6 +156,13 @@ class Study(Section):
                 "fidelity.points is 'none', and without simulation.comparison_radius there is nothing else to "
                 "compute; give that radius, or points: all"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _measures_once(self) -> Self:
+        functions = [measure.function for measure in self.measures or ()]
+        if twice := [name for place, name in enumerate(functions) if name in functions[:place]]:
+            raise ValueError(f"measures names {twice[0]} twice; keep one")
         return self
 
     @model_validator(mode="after")

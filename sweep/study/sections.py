@@ -142,6 +142,18 @@ class Training(Section):
         return self
 
 
+class Measure(Section):
+    """A function of the user's own that measures relaxed cores, and its further arguments; or its name alone."""
+
+    function: Factory = Field(description='"package.module:function"')
+    options: dict[str, JsonValue] = Field(default={}, description="a mapping of the function's arguments")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"function": value} if isinstance(value, str) else value
+
+
 class Simulation(Section):
     """How dislocations are relaxed.
 

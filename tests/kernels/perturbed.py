@@ -131,7 +131,8 @@ def own_reference_of(iron: Study, folder: Path) -> OwnReference:
     equilibrium = stored(folder, "equilibrium", state)
     change = np.random.default_rng(0).standard_normal(len(fitted)) * np.abs(fitted)
     coefficients = np.stack([fitted + epsilon * change for epsilon in EPSILONS])
-    fit = stored(folder, "fit", {"coefficients": coefficients, "excluded": np.zeros(len(EPSILONS), bool)})
+    fits = {"coefficients": coefficients, "e0": np.zeros(len(EPSILONS))}
+    fit = stored(folder, "fit", {**fits, "excluded": np.zeros(len(EPSILONS), bool)})
     response = stored(
         folder, "response", response_map(COMM, basis=BASIS, equilibrium=equilibrium, radial_edges=EDGES)
     )
