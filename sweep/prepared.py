@@ -133,6 +133,12 @@ class Prepared:
         )
 
     @property
+    def sources(self) -> Mapping[str, Path]:
+        """Where those files lie, by what stands for their contents."""
+        training = {file.placeholder: file.path for file in self.training_files.files}
+        return training | {file.placeholder: file.path for file in self.reference.files}
+
+    @property
     def fingerprint(self) -> dict[str, Any]:
         """What the study's numbers depend on."""
         return fingerprint(

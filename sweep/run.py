@@ -308,6 +308,7 @@ def _workplace(prepared: Prepared, cluster: Cluster, workers: Workers) -> Workpl
         logs=folders.logs,
         compiled=folders.compiled,
         files=dict(prepared.files),
+        sources=dict(prepared.sources),
         ranks=cluster.ranks,
         cpus=workers.cpus,
         gang=workers.gang,

@@ -9,6 +9,7 @@ from sweep.artefacts import Recipe
 from sweep.gang import Gang, GangDied, GangError, GangOptions, KernelError, LaunchError
 from sweep.measured import ATTRIBUTE, collision
 from sweep.prepared import Prepared
+from sweep.source_files import SourceChangedError, SourceFiles
 from sweep.store import open_store
 from sweep.worker import plain_values, resolved
 
@@ -43,7 +44,11 @@ def try_inputs(prepared: Prepared) -> list[tuple[Recipe, dict[str, Any]]]:
     made: list[tuple[Recipe, dict[str, Any]]] = []
     with Gang(GangOptions(ranks=1)) as gang:
         if not prepared.artefacts.has(recipes.material):
-            material = _tried(prepared, gang, recipes.material, {}, "reference", POTENTIAL_LIMIT_S)
+            try:
+                with SourceFiles(prepared.sources).unchanged(recipes.material.inputs):
+                    material = _tried(prepared, gang, recipes.material, {}, "reference", POTENTIAL_LIMIT_S)
+            except SourceChangedError as error:
+                raise prepared.study.refusal(f"reference: {error.message}") from error
             made.append((recipes.material, material))
         if recipes.files_set is not None and not prepared.artefacts.has(recipes.files_set):
             # the material may not be written yet

@@ -30,6 +30,7 @@ from sweep.measuring import measured
 from sweep.records import Record
 from sweep.selection import ESTIMATES, Choice, Estimates
 from sweep.sized_gangs import SizedGangs
+from sweep.source_files import SourceFiles
 from sweep.stages import STAGE_OF
 from sweep.truncations import TruncationRecord
 from sweep.worker_log import WeightLabels, WorkerLog, coordinates, coordinates_of_recipe, outcome_of
@@ -60,6 +61,8 @@ class Workplace:
         For each worker by its name, the CPUs of its ranks; a worker not named here has what `gang` says.
     limits
         Longest that kernels may take.
+    sources
+        Where those files lie: they are to hold what was hashed when a kernel reads them.
     stage_ranks
         MPI ranks of the gang in some stages, instead of `ranks`; a worker has CPUs for the most of them.
     weight_labels
@@ -81,6 +84,7 @@ class Workplace:
     ranks: int
     cpus: Mapping[str, tuple[int, ...]]
     limits: GivenLimits = field(default_factory=GivenLimits)
+    sources: Mapping[str, Path] = field(default_factory=dict)
     stage_ranks: Mapping[str, int] = field(default_factory=dict)
     weight_labels: WeightLabels = field(default_factory=dict)
     choice: Choice | None = None
@@ -115,6 +119,7 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         # a worker that nobody named is called by its address
         self.label = re.sub(r"[^\w.-]+", "-", str(worker.name))
         self.folder = ArtefactFolder(self.workplace.artefacts)
+        self.sources = SourceFiles(self.workplace.sources)
         self.journal = Journal.create(self.workplace.journals)
         # a block's estimates are asked for again only where they choose what is relaxed
         keeping = () if self.workplace.choice is None else ESTIMATES
@@ -148,7 +153,8 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self, function: str, inputs: Mapping[str, Any], at: Mapping[str, Any], attempt: int = 1
     ) -> dict[str, Any]:
         """Run a kernel in the gang, recipes among its inputs given as the paths of their artefacts."""
-        return self.call_with(function, self.arguments(inputs), at, attempt)
+        with self.sources.unchanged(inputs):
+            return self.call_with(function, self.arguments(inputs), at, attempt)
 
     def arguments(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Turn a recipe's inputs into a kernel's arguments."""

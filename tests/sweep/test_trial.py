@@ -11,6 +11,7 @@ from sweep import trial
 from sweep.gang import Gang, GangDied, GangError, GangTimeout, LaunchError
 from sweep.prepared import Prepared, prepare
 from sweep.study import StudyError
+from tests.small_study import STUDY
 
 QUICK = Path(__file__).resolve().parents[2] / "studies/quick.yaml"
 DIED = GangDied("rank 0 of 1 went away", ranks=(0,), exit_code=9)
@@ -62,3 +63,19 @@ def test_a_potential_that_hangs_is_not_waited_for_twice(
     with pytest.raises(StudyError, match="longer than 300 s"):
         trial.try_inputs(prepared)
     assert len(calls) == 1
+
+
+def test_a_potential_that_is_replaced_while_it_is_tried_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    potential, study = tmp_path / "mine.eam.fs", tmp_path / "mine.yaml"
+    potential.write_text("as it was hashed")
+    study.write_text(STUDY.replace("Fe_mm.eam.fs", potential.name))
+
+    def call(*_: Any, **__: Any) -> dict[str, float]:
+        potential.write_text("another")
+        return {"lattice_constant": 2.9}
+
+    monkeypatch.setattr(Gang, "call", call)
+    with pytest.raises(StudyError, match=r"reference: .*mine\.eam\.fs was changed"):
+        trial.try_inputs(prepare(study, tmp_path / "mine.zarr", None))

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from distributed import Client, Future, LocalCluster
 
-from sweep.artefacts import KernelCall
+from sweep.artefacts import KernelCall, Recipe
 from sweep.gang import GangTimeout, KernelError
 from sweep.grid import Block
 from sweep.journal import JournalReader
 from sweep.limits import GivenLimits
 from sweep.records import Record
-from sweep.worker import Workplace, gangs, relax_points
+from sweep.source_files import SourceChangedError
+from sweep.worker import Workplace, gangs, make_artefact, relax_points
 
 TESTS = Path(__file__).resolve().parents[1]
 BLOCK = Block("screw", 25.0, 6, 8.0, 4, 0)
@@ -141,3 +142,15 @@ def test_a_call_that_takes_too_long_names_its_limit(place: Place) -> None:
         place.relax("relaxed_after", until=str(place.folder / "never")).result(timeout=120)
     (line,) = place.logged
     assert (line["outcome"], line["message"]) == ("timed out", caught.value.message)
+
+
+def test_a_call_whose_file_was_replaced_is_not_made(place: Place, tmp_path: Path) -> None:
+    potential, placeholder = tmp_path / "W.eam.fs", f"sha256:{'0' * 64}"
+    potential.write_text("not what was hashed")
+    recipe = Recipe("faulty_kernels:raise_pid", 1, {"reference": placeholder})
+    with (
+        gangs(place.client, place.workplace(sources={placeholder: potential})),
+        pytest.raises(SourceChangedError, match=r"W\.eam\.fs was changed while the study runs"),
+    ):
+        place.client.submit(make_artefact, recipe, 1, pure=False).result(timeout=120)
+    assert place.logged == []
