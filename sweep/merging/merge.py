@@ -21,7 +21,7 @@ from sweep.merging.agreement import check_agree, united_study
 from sweep.merging.beside import take_configurations, take_failures, take_lengths, take_truncations
 from sweep.merging.copying import copied
 from sweep.merging.errors import MergeRefusedError
-from sweep.merging.points import take_points
+from sweep.merging.points import take_points, variables_of
 from sweep.merging.transfers import take_transfers
 from sweep.remaining import Remaining
 from sweep.store import accept_kernels, accept_packages, grow_store, mark_asked
@@ -95,6 +95,7 @@ def merged(
     identities = [Identity.of_store(source) for source in sources]
     for source, identity in zip(sources[1:], identities[1:], strict=True):
         check_agree(identities[0], identity, (sources[0], source), accept_versions=accept_versions)
+        _check_variables(sources[0], source)
     _check_free(target)
     run = target.run_folder
     with driver_lock(run, tell=tell) as lock:
@@ -112,6 +113,16 @@ def merged(
             raise
         _put_in_place(copies[0], target.guarded(lock.check), scratch, len(sources))
     return Merged(target, tuple(conflicts))
+
+
+def _check_variables(first: Location, other: Location) -> None:
+    known = {store: set(variables_of(store)) for store in (first, other)}
+    for store, its in known.items():
+        if lacking := sorted((known[first] | known[other]) - its):
+            raise MergeRefusedError(
+                f"{store} lacks {', '.join(lacking)}, which another store has: they were made by different versions "
+                "of Farfield, or with other measures"
+            )
 
 
 def _check_free(target: Location) -> None:

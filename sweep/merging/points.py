@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sweep.location import StoreLike
-from sweep.merging.errors import MergeRefusedError
+from sweep.measured import measured_variables
 from sweep.store.layout import Layout, layout_of
 from sweep.store.merge import derive
 from sweep.store.root import open_root
@@ -20,11 +20,14 @@ COMPARED = ("rmse_forces", "geometry_estimate", "geometry_error", "energy_differ
 # Another processor's rounding may let a relaxation stop a step sooner, which moves the fifth digit.
 RELATIVE, ABSOLUTE = 1e-4, 1e-6
 _BLOCK = tuple(variable.name for variable in VARIABLES if variable.source is Source.block)
-_POINT = (
-    *(variable.name for variable in VARIABLES if variable.source is Source.point),
-    "status_source",
-    "status",
-)
+
+
+def variables_of(store: StoreLike) -> tuple[str, ...]:
+    """Name a store's variables over its grid, those of the user's measures first; raises as `sweep.open_store`."""
+    root = open_root(store, "r")
+    held = set(root.array_keys())
+    known = (*measured_variables(root.attrs), *VARIABLES)
+    return tuple(variable.name for variable in known if variable.name in held)
 
 
 def take_points(target: StoreLike, source: StoreLike) -> list[dict[str, Any]]:
@@ -36,7 +39,7 @@ def take_points(target: StoreLike, source: StoreLike) -> list[dict[str, Any]]:
     Parameters
     ----------
     target
-        Has every label of the source, and the same weights.
+        Has every label of the source, the same weights and the same variables.
     source
         The other store.
 
@@ -47,19 +50,12 @@ def take_points(target: StoreLike, source: StoreLike) -> list[dict[str, Any]]:
 
     Raises
     ------
-    MergeRefusedError
-        If one has variables that the other has not.
     StoreError
         As `sweep.open_store`.
     """
+    names = variables_of(target)
     own: dict[str, Any] = dict(open_root(target, "r+").arrays())
     others: dict[str, Any] = dict(open_root(source, "r").arrays())
-    names = [variable.name for variable in VARIABLES if variable.name in {*own, *others}]
-    if lacking := [name for name in names if name not in own or name not in others]:
-        raise MergeRefusedError(
-            f"{source if lacking[0] in own else target} lacks {', '.join(lacking)}, which another store has: they "
-            "were made by different versions of Farfield"
-        )
     layout, places = layout_of(own), _positions(layout_of(others))
     found: list[dict[str, Any]] = []
     for region in _regions(layout):
@@ -96,10 +92,9 @@ def standing(values: Mapping[str, np.ndarray]) -> np.ndarray:
 def _take(ours: dict[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> None:
     better = standing(theirs) > standing(ours)
     fitted = ~_fitted(ours) & _fitted(theirs)
-    for names, where in ((_BLOCK, fitted), (_POINT, better)):
-        for name in names:
-            if name in ours:
-                ours[name][where] = theirs[name][where]
+    for name, values in ours.items():
+        where = fitted if name in _BLOCK else better
+        values[where] = theirs[name][where]
 
 
 def _fitted(values: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -169,6 +169,20 @@ def test_rounding_is_no_conflict(tmp_path: Path) -> None:
     assert merged(sites, tmp_path / "c.zarr").conflicts == ()
 
 
+def test_what_the_users_own_measures_gave_goes_with_the_points(tmp_path: Path) -> None:
+    attributes = {**ATTRIBUTES, "measures": {"mine:width": [["width", "angstrom", "width of the core"]]}}
+    record = Record(BLOCK, 3, "relaxed", {"geometry_error": 0.1, "width": 2.5})
+    sites = [
+        store_of(tmp_path / "a.zarr", [block_record()], attributes),
+        store_of(tmp_path / "b.zarr", [record], attributes),
+    ]
+    merged(sites, tmp_path / "c.zarr")
+    assert float(at(open_store(tmp_path / "c.zarr"), BLOCK)["width"][3]) == 2.5
+    store_of(tmp_path / "without.zarr", [])
+    with pytest.raises(MergeRefusedError, match=r"without\.zarr lacks width"):
+        merged([sites[0], tmp_path / "without.zarr"], tmp_path / "d.zarr")
+
+
 def changed(**fields: Any) -> dict[str, Any]:
     return {**ATTRIBUTES, "fingerprint": {**ATTRIBUTES["fingerprint"], **fields}}  # type: ignore[dict-item]
 
