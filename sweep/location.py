@@ -129,10 +129,13 @@ class FolderLocation(Location):
     Parameters
     ----------
     path
-        The folder.
+        The folder, links followed.
+    named
+        What the user calls it, perhaps a link elsewhere; the path itself where that is not known.
     """
 
     path: Path
+    named: Path | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -143,6 +146,10 @@ class FolderLocation(Location):
     def folder(self) -> Path:
         """The folder that it is in."""
         return self.path.parent
+
+    def beside(self, suffix: str) -> Path:
+        """Name a file beside what the user named: a link may lead to where only others may write."""
+        return (self.named or self.path).with_suffix(suffix)
 
     def exists(self, key: str = "") -> bool:
         """Say whether there is anything, whatever it is."""
@@ -347,4 +354,4 @@ def location_of(store: StoreLike) -> Location:
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     # resolved, so that a link and what it points to have one run folder and one lock
-    return UrlLocation(text) if "://" in text else FolderLocation(Path(text).resolve())
+    return UrlLocation(text) if "://" in text else FolderLocation(Path(text).resolve(), Path(text).absolute())
