@@ -81,7 +81,7 @@ def test_another_user_gets_at_nothing(tmp_path: Path, capfd: pytest.CaptureFixtu
     control = tmp_path / "control"
     files = [*(tmp_path / "certificates").iterdir(), gang.path / OWNER_FILE, gang.path / "socket"]
     assert len(files) == 4
-    site = Site(run=tmp_path, scratch=tmp_path, tell=print)
+    site = Site(run=tmp_path, scratch=tmp_path, logs=tmp_path, tell=print)
     with ClusterChoice(workers=1).cluster().connected(site) as workers:
         scheduler = workers.client.scheduler.address
         (worker,) = workers.client.scheduler_info()["workers"]

@@ -19,7 +19,7 @@ SOON_S = 240.0
 
 
 def site(folder: Path) -> Site:
-    return Site(folder, folder / "scratch", lambda _: None)
+    return Site(folder, folder / "logs", folder / "scratch", lambda _: None)
 
 
 def test_a_worker_killed_while_it_starts_again_comes_back_under_its_name(tmp_path: Path) -> None:
