@@ -85,7 +85,7 @@ def grow_store(path: StoreLike, grid: Grid, study: str) -> dict[str, tuple[Any, 
     if (before := root.attrs["study"]) not in (study, *earlier[:1]):
         earlier = [before, *earlier]
     root.attrs.update({GROWN: 1, "study": study, EARLIER_STUDIES: json.dumps(earlier)})
-    consolidate(location)
+    consolidate(location, grown=True)
     return new
 
 
