@@ -144,6 +144,7 @@ class Remaining:
         """
         if not isinstance(record, Record) or Status.failed.name in record.statuses:
             return True
+        self._check(record)
         place = self._grid.index(record.block)
         status, source = (array[place].reshape(-1) for array in self._stored)
         if record.weighting_index is not None:
@@ -200,15 +201,20 @@ class Remaining:
         place = self._grid.index(block)
         return self._status[place].reshape(-1), self._source[place].reshape(-1)
 
-    def _take(self, record: Record) -> None:
-        """Take in a record that the store may not have yet."""
-        status, source = self._of(record.block)
+    def _check(self, record: Record) -> None:
+        """Refuse a record that speaks of other weightings than a block of the grid has."""
+        weightings = len(self._fits)
         index, n_words = record.weighting_index, len(record.statuses)
-        if (index is not None and index >= len(status)) or n_words not in (1, len(status)):
+        if (index is not None and index >= weightings) or n_words not in (1, weightings):
             raise GridError(
-                f"{record.name} is off the grid, whose blocks have {len(status)} weightings: the journals are of "
+                f"{record.name} is off the grid, whose blocks have {weightings} weightings: the journals are of "
                 "another study. Move the run folder away, or name another store"
             )
+
+    def _take(self, record: Record) -> None:
+        """Take in a record that the store may not have yet."""
+        self._check(record)
+        status, source = self._of(record.block)
         if record.weighting_index is not None:
             status[record.weighting_index] = Status[record.statuses[0]]
             source[record.weighting_index] = StatusSource.point

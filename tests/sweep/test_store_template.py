@@ -87,9 +87,9 @@ def test_units_are_the_contracts(store: Path) -> None:
 
 def test_flags_follow_cf_and_never_change(store: Path) -> None:
     attributes = open_store(store).status.attrs
-    words = "pending estimated relaxed unconverged other_minimum failed excluded"
+    words = "pending estimated relaxed unconverged other_minimum failed excluded not_asked"
     assert attributes["flag_meanings"] == words
-    assert list(attributes["flag_values"]) == list(range(7))
+    assert list(attributes["flag_values"]) == list(range(8))
 
 
 def test_the_root_says_what_it_was_made_from(store: Path) -> None:
