@@ -41,7 +41,8 @@ def by_cause(failed: Mapping[Failed, Cause]) -> list[FailureGroup]:
     >>> from sweep.grid import Cylinder
     >>> places = [Cylinder("screw", radius) for radius in (25.0, 30.0, 35.0)]
     >>> messages = ["took longer than 61 s", "took longer than 75.5 s", "no minimum"]
-    >>> failed = {(at, None): Cause("truncation", why) for at, why in zip(places, messages)}
+    >>> causes = [Cause("truncation", why, when=f"{9 + hour}:00") for hour, why in enumerate(messages, 1)]
+    >>> failed = {(at, None): cause for at, cause in zip(places, causes)}
     >>> [(len(group.where), group.cause.message) for group in by_cause(failed)]
     [(2, 'took longer than 75.5 s'), (1, 'no minimum')]
     """
