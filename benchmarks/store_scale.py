@@ -2,10 +2,10 @@
 
     python benchmarks/store_scale.py [--points 1000000] [--write]
 
-Records of points, each with the values that a relaxation has, are journaled by one process and read, merged and
-forgotten by another, as a driver does: a tenth of the points, then all of them, each in a process of its own whose
-memory is looked at. Then the store is opened and a slice is selected, and a plan is made for a grid of as many points
-in a hundredth as many blocks.
+Records as workers write them are journaled, and read, merged and forgotten as a driver does: of every block its fits'
+measures and estimates, and of a tenth of the points a relaxation of their own; for a tenth of the points, then all of
+them, each in a process of its own whose memory is looked at. Then the store is opened and a slice is selected, and a
+plan is made for a grid of as many points in a hundredth as many blocks.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import yaml
 from engine_kernels import measured
 from measuring import table, write
@@ -31,11 +33,14 @@ from sweep.prepared import Prepared, prepare
 from sweep.records import Record
 from sweep.schedule import Schedule
 from sweep.store import create_store
+from sweep.variables import CONFIG_KINDS, RECORDED, VARIABLES, Source
 
 COMMAND = "python benchmarks/store_scale.py --write"
 WEIGHTINGS = 100
-# Records that a driver finds in the journals each time it looks.
+# Points whose records a driver finds in the journals each time it looks.
 AT_A_TIME = 20_000
+# One point in so many is relaxed.
+ONE_IN = 10
 
 
 def prepared_in(folder: Path, points: int) -> Prepared:
@@ -73,19 +78,29 @@ def merged(folder: Path, points: int) -> dict[str, float]:
     store, journals = prepared.folders.store, prepared.folders.journals
     create_store(store, prepared.grid, RADIAL_EDGES, {"study": "", "fingerprint": {}, "packages": {}})
     compaction = Compaction(store, prepared.remaining(), print)
-    values = measured(0)
-    before, journaling, merging, written = resident(), 0.0, 0.0, 0
+    of_block, of_point = estimated(WEIGHTINGS), measured(0)
+    before, journaling = resident(), dict.fromkeys(("blocks", "points"), 0.0)
+    merging = dict(journaling)
     with Journal.create(journals) as journal:
-        for block in prepared.grid.blocks():
-            started = time.perf_counter()
-            for weighting in range(WEIGHTINGS):
-                journal.append(Record(block, weighting, "relaxed", values, wall_time_s=0.3), wait=False)
-            journaling += time.perf_counter() - started
-            written += WEIGHTINGS
-            if written % AT_A_TIME == 0 or written == prepared.grid.n_points:
+        for kind in ("blocks", "points"):
+            written = 0
+            for block in prepared.grid.blocks():
+                records = (
+                    [Record(block, None, ("estimated",) * WEIGHTINGS, of_block, wall_time_s=1.0)]
+                    if kind == "blocks"
+                    else [
+                        Record(block, weighting, "relaxed", of_point, wall_time_s=0.3)
+                        for weighting in range(0, WEIGHTINGS, ONE_IN)
+                    ]
+                )
                 started = time.perf_counter()
-                compaction.run()
-                merging += time.perf_counter() - started
+                for record in records:
+                    journal.append(record, wait=False)
+                journaling[kind] += time.perf_counter() - started
+                written += WEIGHTINGS if kind == "blocks" else len(records)
+                if written % AT_A_TIME == 0:
+                    merging[kind] += timed(compaction.run)
+            merging[kind] += timed(compaction.run)
     after = resident()
     started = time.perf_counter()
     ds = sweep.open_store(store)
@@ -97,13 +112,36 @@ def merged(folder: Path, points: int) -> dict[str, float]:
     prepared.remaining()
     return {
         "points": prepared.grid.n_points,
-        "journaled_per_s": prepared.grid.n_points / journaling,
-        "merged_per_s": prepared.grid.n_points / merging,
+        "relaxed": prepared.grid.n_points // ONE_IN,
+        "written_per_s": prepared.grid.n_points / sum(merging.values()),
+        "estimated_per_s": prepared.grid.n_points / merging["blocks"],
+        "relaxed_per_s": prepared.grid.n_points / ONE_IN / merging["points"],
+        "journaled_s": sum(journaling.values()),
         "before_MB": before,
         "after_MB": after,
         "open_s": opened - started,
         "select_s": selected - opened,
         "resume_s": time.perf_counter() - started_again,
+    }
+
+
+def timed(work: Callable[[], None]) -> float:
+    """Do it; the seconds it took."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def estimated(weightings: int) -> dict[str, np.ndarray]:
+    """Values of a block: every measure of its fits and every estimate."""
+    lengths = {"config_kind": len(CONFIG_KINDS), "radial_bin": len(RADIAL_EDGES) - 1}
+    numbers = np.random.default_rng(0)
+    return {
+        variable.name: numbers.uniform(
+            0.1, 1.0, (weightings, *(lengths[name] for name in variable.extra_dims))
+        )
+        for variable in VARIABLES
+        if variable.name in RECORDED and (variable.source is Source.block or "estimate" in variable.name)
     }
 
 
@@ -152,7 +190,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         sizes = (options.points // 10, options.points)
         stores = [in_a_process("merged", Path(name), size) for size in sizes]
-        plans = [in_a_process("planned", Path(name), size) for size in sizes]
+        # in a folder of their own: there is nothing of these studies yet
+        (untouched := Path(name) / "plans").mkdir()
+        plans = [in_a_process("planned", untouched, size) for size in sizes]
     text = f"# A million points\n\n`{COMMAND}`\n\n{rows(stores)}\n\n{rows(plans)}"
     print(text)
     if options.write:

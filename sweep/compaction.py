@@ -31,6 +31,8 @@ from sweep.variables import Status
 
 # Merging rewrites whole chunks, so it waits a while; a killed driver loses nothing, it is merged next time, s.
 COMPACTION_S = 5.0
+# ... and longer where it takes long: the driver shares its processors with kernels, one part in so many is its own.
+COMPACTION_SHARE = 50.0
 # Writing down failures may take one part in so many of a run's time.
 FAILURES_SHARE = 20.0
 DRIVER = "driver"
@@ -56,7 +58,7 @@ class Compaction:
 
     def __init__(self, store: StoreLike, remaining: Remaining, tell: Callable[[str], None]) -> None:
         self._store, self._remaining, self._tell = store, remaining, tell
-        self._last = time.monotonic()
+        self._due = time.monotonic() + COMPACTION_S
         self._damaged: set[Path] = set()
         self._changes: dict[Failed, Cause | None] = {}
         self._failed: frozenset[Failed] | None = None
@@ -72,17 +74,20 @@ class Compaction:
         """Merge what journals of an earlier run hold: a killed driver may have had no time to."""
         for records in self._remaining.take_found():
             self._merge(records)
-            self._keep_failures()
+        # with nothing new too: what reading failures takes is not to keep workers waiting later
+        self._keep_failures()
         self._tell_damage()
 
     def run(self) -> None:
         """Merge everything that is new."""
-        self._last = time.monotonic()
+        started = time.monotonic()
         for part in self._remaining.index.parts():
             self._merge([record for record, _ in part])
         if time.monotonic() > self._failures_due:
             self._keep_failures()
         self._tell_damage()
+        ended = time.monotonic()
+        self._due = ended + max(COMPACTION_S, COMPACTION_SHARE * (ended - started))
 
     def finish(self) -> None:
         """Merge everything that is new, for the last time in this run."""
@@ -91,7 +96,7 @@ class Compaction:
 
     def now_and_then(self) -> None:
         """Merge if it has been a while."""
-        if time.monotonic() - self._last > COMPACTION_S:
+        if time.monotonic() > self._due:
             self.run()
 
     def left_of(self, block: Block, weightings: tuple[int, ...]) -> tuple[int, ...]:
@@ -106,7 +111,7 @@ class Compaction:
             changes = {
                 where: why for where, why in changes.items() if why is not None or where in self._failed
             }
-        if not changes:
+        if not changes and self._failed is not None:
             return
         try:
             known = read_failures(self._store)
@@ -142,7 +147,10 @@ class Compaction:
             write_truncations(self._store, of_truncation)
         if of_points:
             write_records(self._store, of_points)
-        self._changes |= failure_changes(records, self._remaining.index)
+        for where, why in failure_changes(records, self._remaining.index).items():
+            # millions of points never fail: of them nothing is kept
+            if why is not None or where in self._changes or self._failed is None or where in self._failed:
+                self._changes[where] = why
 
     def _tell_damage(self) -> None:
         for damage in self._remaining.index.damage:

@@ -36,9 +36,8 @@ def failure_changes(records: Iterable[AnyRecord], index: RecordIndex) -> dict[Fa
 
 
 def _changes(record: AnyRecord, index: RecordIndex) -> Iterator[tuple[Failed, Cause | None]]:
-    latest, failed = index.like(record), _what(record)
-    lost = record.failed and (latest is None or latest.failed)
-    yield failed, _cause(record) if lost else None
+    lost = record.failed and ((latest := index.like(record)) is None or latest.failed)
+    yield _what(record), _cause(record) if lost else None
     if not isinstance(record, TruncationRecord) and record.weighting_index is None and not record.failed:
         for weighting, word in enumerate(record.statuses):
             if word == Status.failed.name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -16,6 +17,11 @@ from sweep.variables import Status
 # Between a record's text, which holds none, and its arrays.
 SEPARATOR = b"\0"
 _STORED = np.dtype("<f8")
+_WORDS = frozenset(Status.__members__)
+
+
+class Numbers(dict[str, np.ndarray]):
+    """Values that are read-only float64 arrays already: those of a journal, which are millions."""
 
 
 class RecordError(ValueError):
@@ -86,7 +92,7 @@ class Record:
         if not isinstance(self.status, str):
             object.__setattr__(self, "status", tuple(str(word) for word in self.status))
         for word in self.statuses:
-            if word not in Status.__members__:
+            if word not in _WORDS:
                 raise RecordError(
                     f"{self.name}: status is {word!r}; it is one of {', '.join(Status.__members__)}"
                 )
@@ -94,8 +100,9 @@ class Record:
             raise RecordError(
                 f"{self.name}: status is {self.status!r}; a point has one, and it is not pending"
             )
-        values = {name: _numbers(self.name, name, value) for name, value in self.values.items()}
-        object.__setattr__(self, "values", values)
+        if not isinstance(self.values, Numbers):
+            values = Numbers((name, self._numbers(name, value)) for name, value in self.values.items())
+            object.__setattr__(self, "values", values)
         object.__setattr__(self, "weighting_index", None if index is None else int(index))
         object.__setattr__(self, "wall_time_s", float(self.wall_time_s))
 
@@ -113,7 +120,9 @@ class Record:
     @property
     def failed(self) -> bool:
         """Whether the work failed at every weighting it was to be done for."""
-        return {Status.failed.name} <= set(self.statuses) <= {Status.failed.name, Status.excluded.name}
+        if isinstance(self.status, str):
+            return self.status == Status.failed.name
+        return {Status.failed.name} <= set(self.status) <= {Status.failed.name, Status.excluded.name}
 
     @property
     def payload(self) -> bytes:
@@ -149,8 +158,10 @@ class Record:
             text, _, data = payload.partition(SEPARATOR)
             document = json.loads(text)
             shapes = document.pop("arrays", {})
-            values = {**document["values"], **_arrays(shapes, data)}
-            return cls(**{**document, "block": Block.from_key(document["block"]), "values": values})
+            values = _scalars(document["values"]) if document["values"] else Numbers()
+            values.update(_arrays(shapes, data))
+            document["block"], document["values"] = Block.from_key(document["block"]), values
+            return cls(**document)
         except RecordError:
             raise
         except (GridError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -160,6 +171,22 @@ class Record:
         """Leave out the values of all other names, and of a message all but its first line."""
         values = {name: self.values[name] for name in names if name in self.values}
         return replace(self, values=values, message=self.message.partition("\n")[0], log_tail="")
+
+    def _numbers(self, name: str, value: Any) -> np.ndarray:
+        """Copy a value as a read-only float64 array."""
+        try:
+            array = np.array(value)
+        except ValueError as error:
+            raise RecordError(
+                f"{self.name}: {name} is a ragged list; give a full array of numbers"
+            ) from error
+        if array.dtype.kind not in "biuf":
+            raise RecordError(
+                f"{self.name}: {name} is {value!r:.80}; give a number or a full array of numbers"
+            )
+        numbers = array.astype(np.float64, copy=False)
+        numbers.flags.writeable = False
+        return numbers
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and self.payload == other.payload
@@ -174,23 +201,23 @@ def circumstances(record: Any) -> dict[str, Any]:
     return {name: value for name in usual if (value := getattr(record, name)) != usual[name]}
 
 
+def _scalars(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give numbers as arrays without dimensions, all of them converted at once; anything else as it is."""
+    if not all(isinstance(value, (float, int)) for value in values.values()):
+        # of format 2, whose arrays are lists, or no record: it is checked value by value
+        return dict(values)
+    numbers = np.array(list(values.values()), dtype=np.float64)
+    numbers.flags.writeable = False
+    return Numbers((name, numbers[place, ...]) for place, name in enumerate(values))
+
+
 def _arrays(shapes: Mapping[str, Sequence[int]], data: bytes) -> dict[str, np.ndarray]:
     """Read arrays back that lie one behind the other."""
     counts = [math.prod(shape) for shape in shapes.values()]
     if any(count < 0 for count in counts) or sum(counts) * _STORED.itemsize != len(data):
         raise RecordError(f"not a record: {len(data)} bytes do not hold arrays of {dict(shapes)}")
-    parts = np.split(np.frombuffer(data, dtype=_STORED), np.cumsum(counts)[:-1]) if counts else []
-    return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
-
-
-def _numbers(record: str, name: str, value: Any) -> np.ndarray:
-    """Copy a value as a read-only float64 array."""
-    try:
-        array = np.array(value)
-    except ValueError as error:
-        raise RecordError(f"{record}: {name} is a ragged list; give a full array of numbers") from error
-    if array.dtype.kind not in "biuf":
-        raise RecordError(f"{record}: {name} is {value!r:.80}; give a number or a full array of numbers")
-    numbers = array.astype(np.float64)
-    numbers.flags.writeable = False
-    return numbers
+    numbers, ends = np.frombuffer(data, dtype=_STORED), itertools.accumulate(counts)
+    return {
+        name: numbers[end - count : end].reshape(shape)
+        for (name, shape), count, end in zip(shapes.items(), counts, ends, strict=True)
+    }

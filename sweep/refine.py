@@ -8,7 +8,7 @@ from rich.console import Console
 
 from sweep.clusters import ClusterChoice
 from sweep.location import StoreLike
-from sweep.refinement import Refinement, points_to_refine
+from sweep.refinement import NEEDED, Refinement, points_to_refine
 from sweep.run import LOCAL, RefusedError, run_study
 from sweep.store import StoreError, open_store
 from sweep.study.sections import Fidelity
@@ -53,7 +53,7 @@ def refine_store(
         raise RefusedError("refine: no budget; give --points, --minutes or both")
     count = points if points is not None else max(1, round(POINTS_A_MINUTE * (minutes or 0.0)))
     try:
-        found = points_to_refine(open_store(store).load(), count)
+        found = points_to_refine(open_store(store)[list(NEEDED)].load(), count)
     except StoreError as error:
         raise RefusedError(str(error)) from error
     if not found:

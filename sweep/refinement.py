@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +17,16 @@ Floats = NDArray[np.float64]
 
 # By how much an estimate may be off where its slice has no relaxed point to say so, by whether it is trusted.
 FACTORS = {Trust.trusted: 1.25, Trust.unknown: 2.0, Trust.distrusted: 10.0}
+#: Variables that points are ranked by.
+NEEDED = (
+    "status",
+    "geometry_error",
+    "geometry_estimate",
+    "energy_error",
+    "energy_estimate",
+    "estimate_trusted",
+    "effectivity",
+)
 # Points whose distance to a front is found at a time.
 POINTS_AT_A_TIME = 100_000
 
@@ -47,7 +59,7 @@ def points_to_refine(dataset: xr.Dataset, count: int) -> list[tuple[Block, Weigh
     Parameters
     ----------
     dataset
-        A store, as `sweep.open_store` gives it.
+        A store, as `sweep.open_store` gives it, or no more of it than `NEEDED`.
     count
         How many at most.
 
@@ -62,15 +74,13 @@ def points_to_refine(dataset: xr.Dataset, count: int) -> list[tuple[Block, Weigh
         return []
     doubts = _distances(dataset) / _factors(dataset)
     chosen = waiting[np.argsort(doubts.ravel()[waiting], kind="stable")[:count]]
-    return [_labelled(dataset, place) for place in zip(*np.unravel_index(chosen, status.shape), strict=True)]
+    axes = {str(name): dataset[name].values.tolist() for name in dataset["status"].dims}
+    return [_labelled(axes, place) for place in zip(*np.unravel_index(chosen, status.shape), strict=True)]
 
 
-def _labelled(dataset: xr.Dataset, place: tuple[np.intp, ...]) -> tuple[Block, Weighting]:
+def _labelled(axes: Mapping[str, list[Any]], place: tuple[np.intp, ...]) -> tuple[Block, Weighting]:
     """Name the block and the weighting at a place of the grid."""
-    labels = {
-        str(name): dataset[name].values.tolist()[index]
-        for name, index in zip(dataset["status"].dims, place, strict=True)
-    }
+    labels = {name: values[index] for (name, values), index in zip(axes.items(), place, strict=True)}
     block = {name: label for name, label in labels.items() if name in BLOCK_DIMENSIONS}
     weights = {name.removeprefix("weight_"): labels[name] for name in WEIGHTING_DIMENSIONS if name in labels}
     return Block(**block), Weighting(**weights)

@@ -100,6 +100,8 @@ class Remaining:
         if pending or (lost and self._retry_failed):
             open_points = lost | (status == _PENDING) | (status == _ESTIMATED)
             return BlockWork(block, recorded=False, weightings=self._where(wanted, open_points))
+        if self._unchecked(block)[wanted].any():
+            return BlockWork(block, recorded=False, weightings=self._where(wanted, status == _ESTIMATED))
         unfinished = status == _ESTIMATED
         if self._retry_failed:
             unfinished |= (status == _FAILED) & (source == StatusSource.point)
@@ -187,6 +189,12 @@ class Remaining:
         return Estimates.of(
             {name: array[place].reshape(-1) for name, array in self._estimates.items()}, len(self._fits)
         )
+
+    def _unchecked(self, block: Block) -> np.ndarray:
+        """Points that a screen estimated and did not check, where what is relaxed depends on that."""
+        if not self._relaxing or self._choice is None or not self._choice.by_trust:
+            return np.zeros(len(self._fits), dtype=bool)
+        return self._estimated(block).unchecked
 
     def _where(self, wanted: np.ndarray, chosen: np.ndarray) -> tuple[int, ...]:
         """Weightings of those chosen among the wanted ones; none where nothing is relaxed."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -41,9 +43,19 @@ class Estimates(NamedTuple):
         )
         return cls(geometry, trust_of(ratio, stiffness))
 
+    @property
+    def unchecked(self) -> Flags:
+        """Points with an estimate of which nobody has asked whether it can be trusted: a large screen asks of few."""
+        return np.asarray(np.isfinite(self.geometry) & (self.trust == Trust.unknown))
+
 
 class Choice(Protocol):
     """Says which points of a block are relaxed, given their estimates: a mask over its weightings."""
+
+    @property
+    def by_trust(self) -> bool:
+        """Whether it needs to know of every estimate if it can be trusted."""
+        ...
 
     def __call__(self, block: Block, estimates: Estimates) -> Flags:
         """Choose."""
@@ -78,6 +90,11 @@ class SampledPoints:
     sample: float
     above: float | None = None
 
+    @property
+    def by_trust(self) -> bool:
+        """Always: what is not trusted is relaxed."""
+        return True
+
     def __call__(self, block: Block, estimates: Estimates) -> Flags:
         """Choose among a block's points; a mask of shape (weightings,)."""
         return chosen(estimates, draws(self.seed, block, self.weightings), self.sample, self.above)
@@ -98,9 +115,21 @@ class ListedPoints:
     points: frozenset[tuple[Block, Weighting]]
     weightings: tuple[Weighting, ...]
 
+    @property
+    def by_trust(self) -> bool:
+        """Never: whoever listed them has chosen."""
+        return False
+
+    @cached_property
+    def _of_block(self) -> dict[Block, set[Weighting]]:
+        found: dict[Block, set[Weighting]] = defaultdict(set)
+        for block, weighting in self.points:
+            found[block].add(weighting)
+        return dict(found)
+
     def __call__(self, block: Block, estimates: Estimates) -> Flags:  # noqa: ARG002 - as a choice is called
         """Choose among a block's points; a mask of shape (weightings,)."""
-        own = {weighting for place, weighting in self.points if place == block}
+        own = self._of_block.get(block, set())
         return np.array([weighting in own for weighting in self.weightings])
 
 

@@ -8,7 +8,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -134,12 +134,15 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.recorded.refresh()
         self._looked = time.monotonic()
 
-    def record(self, record: AnyRecord, *, wait: bool = True) -> None:
-        """Journal a result, once: a worker that was taken for lost may not have been, and have it already."""
+    def record(
+        self, record: AnyRecord, *, wait: bool = True, unless: Callable[[Record], bool] = lambda _: True
+    ) -> None:
+        """Journal a result, once, unless one is recorded that will do: a lost worker may only have been slow."""
         if time.monotonic() - self._looked > LOOK_AGAIN_S:
             self.look()
             known = self.recorded.like(record)
-            if known is not None and not known.failed:
+            recorded = known is not None and not known.failed
+            if recorded and (not isinstance(known, Record) or unless(known)):
                 return
         self.journal.append(record, wait=wait)
 
@@ -309,24 +312,38 @@ def truncation_errors(cylinder: Cylinder, kernel: KernelCall, attempt: int) -> N
 def estimate_block(block: Block, kernel: KernelCall, attempt: int) -> Estimated:
     """Record a block's fits and estimates unless they are recorded; choose what is relaxed. The first attempt is 1.
 
+    What a screen recorded without asking of every estimate whether it can be trusted is recorded anew.
+
     Raises
     ------
     GangError
         If the kernel failed.
     """
-    worker, started = here(), time.perf_counter()
+    worker, started, choice = here(), time.perf_counter(), here().workplace.choice
+
+    def known_enough(record: Record) -> bool:
+        return not record.failed and not _unchecked(record, kernel, choice)
+
     record = worker.recorded.get(block, None)
-    if record is None or record.failed:
+    if record is None or not known_enough(record):
         values = worker.call(kernel.function, kernel.inputs, coordinates(block), attempt)
         statuses = tuple(values.pop("status"))
         seconds = time.perf_counter() - started
         record = Record(block, None, statuses, values, worker=worker.label, wall_time_s=seconds)
-        worker.record(record)
-    choice = worker.workplace.choice
+        worker.record(record, unless=known_enough)
     if choice is None:
         return Estimated(record.statuses, None)
     mask = choice(block, Estimates.of(record.values, len(record.statuses)))
     return Estimated(record.statuses, frozenset(np.flatnonzero(mask).tolist()))
+
+
+def _unchecked(record: Record, kernel: KernelCall, choice: Choice | None) -> bool:
+    """Whether a choice needs to know more of estimates than is recorded: if they can be trusted."""
+    if choice is None or not choice.by_trust:
+        return False
+    asked = kernel.inputs.get("checked")
+    unchecked = Estimates.of(record.values, len(record.statuses)).unchecked
+    return bool((unchecked if asked is None else unchecked[list(asked)]).any())
 
 
 def relax_points(

@@ -6,7 +6,7 @@ import json
 import logging
 import logging.handlers
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,8 @@ def coordinates(
     >>> coordinates(Cylinder("screw", 25.0))
     {'dislocation': 'screw', 'simulation_radius': 25.0}
     """
-    at = {name: label for name, label in asdict(place).items() if label is not None}
+    labels_of = ((each.name, getattr(place, each.name)) for each in fields(place))
+    at = {name: label for name, label in labels_of if label is not None}
     if weighting is not None and labels:
         places = np.unravel_index(weighting, [len(values) for values in labels.values()])
         at |= {name: labels[name][int(position)] for name, position in zip(labels, places, strict=True)}

@@ -68,6 +68,15 @@ def raise_after_sending(comm):
     raise LookupError("after sending")
 
 
+def checked_estimates(comm):
+    return {
+        "status": ["estimated", "estimated"],
+        "geometry_estimate": [0.1, 0.2],
+        "trust_ratio": [0.01, 9.0],
+        "stiffness_estimate": [1.0, 1.0],
+    }
+
+
 def receive_from_last(comm):
     """Send from the last rank to the first."""
     received = np.zeros(4)

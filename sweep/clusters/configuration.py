@@ -15,5 +15,10 @@ CONFIGURATION: dict[str, Any] = {
     # the dashboard and its numbers would be plain HTTP, open to every user of the host
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    # what Dask looks at of its own processes, a hundred times a second, takes the kernels' processors
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.system-monitor.gil.enabled": False,
     "distributed.admin.large-graph-warning-threshold": "100 MB",
 }

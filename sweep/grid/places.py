@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from sweep.grid.dimensions import CYLINDER_DIMENSIONS, WHOLE_DIMENSIONS, GridError
+
+# Places kept as read from their keys: journals name the same few again and again, one record after another.
+KEPT_PLACES = 4_096
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,11 @@ class Block:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _whole(name, value, least))
 
-    @property
+    def __hash__(self) -> int:
+        # a word's hash is kept, that of nine fields is not
+        return hash(self.key)
+
+    @cached_property
     def key(self) -> str:
         """Canonical one-line name: equal blocks have equal keys, in every process and version."""
         return _key(self, (field.name for field in fields(self)))
@@ -132,7 +140,7 @@ class Block:
         GridError
             If `key` is not one that `Block.key` writes.
         """
-        return _read(cls, "block", key)
+        return _block(key)
 
 
 Place = TypeVar("Place", Cylinder, Block)
@@ -141,6 +149,11 @@ Place = TypeVar("Place", Cylinder, Block)
 def _key(place: Cylinder | Block, names: Iterable[str]) -> str:
     values = ((name, getattr(place, name)) for name in names)
     return ",".join(f"{name}={value}" for name, value in values if value is not None)
+
+
+@lru_cache(maxsize=KEPT_PLACES)
+def _block(key: str) -> Block:
+    return _read(Block, "block", key)
 
 
 def _read(kind: type[Place], what: str, key: str) -> Place:

@@ -187,6 +187,11 @@ class Grid:
         GridError
             If a label of the block is not on its axis, or it has one that the grid has no axis for.
         """
+        if block not in self._positions:
+            self._positions[block] = self._position(block)
+        return self._positions[block]
+
+    def _position(self, block: Block) -> tuple[int, ...]:
         positions = []
         for name in BLOCK_DIMENSIONS:
             label = getattr(block, name)
@@ -197,6 +202,11 @@ class Grid:
             if values is not None:
                 positions.append(values[label])
         return tuple(positions)
+
+    @cached_property
+    def _positions(self) -> dict[Block, tuple[int, ...]]:
+        """Positions found so far: journals name a block once for each of its points."""
+        return {}
 
     @cached_property
     def _labels(self) -> dict[str, dict[Any, int]]:

@@ -15,15 +15,16 @@ from sweep.variables import VARIABLES, Variable
 
 #: A chunk that the grid fills has at least this many points, ...
 LEAST_POINTS = 1_000
-#: ... and one that must stop somewhere along a longer axis aims for this many.
+#: ... and aims for this many.
 USUAL_POINTS = 10_000
 
 
 def chunk_shape(shape: tuple[int, ...], n_outer: int) -> tuple[int, ...]:
     """Choose the shape of a store's chunks over the grid's dimensions.
 
-    A chunk holds whole blocks. It has at least `LEAST_POINTS` points where the grid has as many, and seldom
-    many more than `USUAL_POINTS`, unless one block alone has.
+    A chunk holds whole blocks. It has at least `LEAST_POINTS` points where the grid has as many, and as near to
+    `USUAL_POINTS` as whole labels allow, unless one block alone has more: each chunk of each variable is a file, and
+    takes milliseconds to be written, whatever it holds.
 
     Parameters
     ----------
@@ -37,14 +38,15 @@ def chunk_shape(shape: tuple[int, ...], n_outer: int) -> tuple[int, ...]:
     >>> chunk_shape((1, 1, 2, 3, 2, 2, 1, 1, 3), 6)
     (1, 1, 2, 3, 2, 2, 1, 1, 3)
     >>> chunk_shape((2, 4, 5, 10, 8, 20, 5, 5, 5), 6)
-    (1, 1, 1, 1, 1, 20, 5, 5, 5)
+    (1, 1, 1, 1, 4, 20, 5, 5, 5)
     """
     chunk = [1] * n_outer + list(shape[n_outer:])
     for axis in reversed(range(n_outer)):
         points = math.prod(chunk)
-        if points >= LEAST_POINTS:
+        room = USUAL_POINTS // points if points >= LEAST_POINTS else math.ceil(USUAL_POINTS / points)
+        chunk[axis] = min(shape[axis], max(1, room))
+        if chunk[axis] < shape[axis]:
             break
-        chunk[axis] = min(shape[axis], math.ceil(USUAL_POINTS / points))
     return tuple(chunk)
 
 
@@ -71,7 +73,7 @@ class Layout:
         """Number of values along each dimension of the grid."""
         return tuple(len(labels) for labels in self.labels.values())
 
-    @property
+    @cached_property
     def n_weightings(self) -> int:
         """Number of weightings of a block."""
         return math.prod(len(self.labels[name]) for name in self._named(WEIGHTING_DIMENSIONS))

@@ -16,26 +16,33 @@ from sweep.records import Record
 from sweep.trust import trust_of
 from sweep.variables import VARIABLES, Source, Status, StatusSource, Variable
 
+#: Variables that `derive` reads.
+COMPARED = frozenset({"geometry_estimate", "geometry_error", "trust_ratio", "stiffness_estimate"})
 
-def apply_record(
-    cells: Mapping[str, np.ndarray], record: Record, variables: Sequence[Variable] = VARIABLES
+
+def apply_records(
+    cells: Mapping[str, np.ndarray], records: Sequence[Record], variables: Sequence[Variable] = VARIABLES
 ) -> None:
-    """Take a record into its block's values, in place; `derive` then completes them.
+    """Take records of one block into its values, in place; `derive` then completes them.
+
+    The block's own records are applied first, then those of its points, each kind in the order given.
 
     Parameters
     ----------
     cells
         Every variable's values over one block: shape (n_weightings, ...), further dimensions as the
         variable has.
-    record
-        A record of that block whose values have the shapes that `expected_shapes` gives.
+    records
+        Records of that block whose values fit the store (`sweep.store.placing`).
     variables
         What records give, and what follows from it.
     """
-    if record.weighting_index is None:
-        _apply_block_record(cells, record, variables)
-    else:
-        _apply_point_record(cells, record, variables)
+    for record in records:
+        if record.weighting_index is None:
+            _apply_block_record(cells, record, variables)
+    of_points = [record for record in records if record.weighting_index is not None]
+    if of_points:
+        _apply_point_records(cells, of_points, variables)
 
 
 def derive(values: Mapping[str, np.ndarray]) -> None:
@@ -51,26 +58,6 @@ def derive(values: Mapping[str, np.ndarray]) -> None:
     with np.errstate(over="ignore"):
         values["effectivity"][...] = np.divide(estimate, error, out=np.full_like(error, np.nan), where=known)
     values["estimate_trusted"][...] = trust_of(values["trust_ratio"], values["stiffness_estimate"])
-
-
-def expected_shapes(extra: tuple[int, ...], record: Record, n_weightings: int) -> tuple[tuple[int, ...], ...]:
-    """Give the shapes a record may hold a variable in.
-
-    Parameters
-    ----------
-    extra
-        Lengths of the variable's dimensions after the grid's.
-    record
-        The record.
-    n_weightings
-        Number of weightings of a block.
-
-    Returns
-    -------
-    tuple of shapes
-        One value for all that the record speaks of; for a block also one a weighting.
-    """
-    return (extra,) if record.weighting_index is not None else (extra, (n_weightings, *extra))
 
 
 def _apply_block_record(
@@ -100,18 +87,32 @@ def _apply_block_record(
     source[unowned] = StatusSource.block
 
 
-def _apply_point_record(
-    cells: Mapping[str, np.ndarray], record: Record, variables: Sequence[Variable]
+def _apply_point_records(
+    cells: Mapping[str, np.ndarray], records: Sequence[Record], variables: Sequence[Variable]
 ) -> None:
-    index = record.weighting_index
+    """Take in records of points, all at once: a store takes tens of thousands a second."""
     status, source = cells["status"], cells["status_source"]
-    new = Status[record.statuses[0]]
-    has_result = source[index] == StatusSource.point and status[index] not in (Status.pending, Status.failed)
-    if new is Status.failed and has_result:
-        return
+    has_result = (source == StatusSource.point) & ~np.isin(status, [Status.pending, Status.failed])
+    counting: dict[int, Record] = {}
+    for record in records:
+        index = record.weighting_index
+        assert index is not None
+        known = counting.get(index)
+        if record.status != Status.failed.name or not (
+            has_result[index] if known is None else known.status != Status.failed.name
+        ):
+            counting[index] = record
+    where = list(counting)
+    given = {name for record in counting.values() for name in record.values}
     for variable in variables:
-        if variable.source is Source.point and variable.name in cells:
-            cells[variable.name][index] = record.values.get(variable.name, variable.fill)
-    cells["wall_time"][index] = record.wall_time_s
-    status[index] = new
-    source[index] = StatusSource.point
+        name = variable.name
+        if variable.source is Source.point and name in cells:
+            values = cells[name]
+            values[where] = variable.fill
+            if name in given:
+                for index, record in counting.items():
+                    if name in record.values:
+                        values[index] = record.values[name]
+    cells["wall_time"][where] = [record.wall_time_s for record in counting.values()]
+    status[where] = [Status[record.statuses[0]] for record in counting.values()]
+    source[where] = StatusSource.point

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,17 @@ from sweep.grid import BLOCK_DIMENSIONS
 from sweep.location import Location, StoreLike, location_of
 from sweep.measured import measured_variables
 from sweep.records import Record
-from sweep.store.errors import StoreError, UnstorableRecordError
+from sweep.store.errors import StoreError
 from sweep.store.growth import GROWN
 from sweep.store.layout import Layout, layout_of
-from sweep.store.merge import apply_record, derive, expected_shapes
+from sweep.store.merge import COMPARED, apply_records, derive
+from sweep.store.placing import placed_by_chunk
 from sweep.store.root import at_location, chunk_key, open_root, read_whole
 from sweep.store.template import consolidate
-from sweep.variables import RECORDED, VARIABLE_OF, VARIABLES, Source, Variable
+from sweep.variables import VARIABLES, Source, Variable
+
+# Chunks of as many variables are read or written at once: each is a file, and a file server answers late.
+AT_ONCE = 8
 
 
 def open_store(path: StoreLike) -> xr.Dataset:
@@ -148,62 +152,13 @@ def write_records(path: StoreLike, records: Iterable[Record]) -> int:
     location, root = location_of(path), open_root(path, "r+")
     arrays: dict[str, Any] = dict(root.arrays())
     layout, measured = layout_of(arrays), measured_variables(root.attrs)
-    of_chunk: dict[tuple[int, ...], list[tuple[tuple[int, ...], Record]]] = defaultdict(list)
-    for record in records:
-        index, chunk = _place(layout, record)
-        _validate(layout, chunk, record, {variable.name: variable for variable in measured})
-        of_chunk[chunk].append((index, record))
-    # False sorts before True: block records first, each kind in the order given.
-    for placed in of_chunk.values():
-        placed.sort(key=lambda item: item[1].weighting_index is not None)
     variables = tuple(variable for variable in (*measured, *VARIABLES) if variable.name in arrays)
-    return sum(
-        _merge_chunk(location, arrays, layout, variables, chunk, of_chunk[chunk])
-        for chunk in sorted(of_chunk)
-    )
-
-
-def _place(layout: Layout, record: Record) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Find a record's block and its chunk."""
-    try:
-        index = layout.index(record.block)
-    except LookupError as error:
-        raise UnstorableRecordError(f"{record.name} is off the store's grid: {error.args[0]}") from None
-    n_weightings, weighting = layout.n_weightings, record.weighting_index
-    if weighting is not None and weighting >= n_weightings:
-        raise UnstorableRecordError(
-            f"{record.name} is off the store's grid: a block has {n_weightings} weightings, from 0"
+    of_chunk = placed_by_chunk(layout, measured, records)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return sum(
+            _merge_chunk(location, arrays, layout, variables, chunk, of_chunk[chunk], threads)
+            for chunk in sorted(of_chunk)
         )
-    return index, layout.chunk_of(index)
-
-
-def _validate(
-    layout: Layout, chunk: tuple[int, ...], record: Record, measured: Mapping[str, Variable]
-) -> None:
-    """Check that a record fits its chunk."""
-    where = f"{record.name}, chunk {chunk}"
-    n_statuses = 1 if isinstance(record.status, str) else len(record.status)
-    if not isinstance(record.status, str) and n_statuses != layout.n_weightings:
-        raise UnstorableRecordError(
-            f"{where}: status has {n_statuses} words; give one, or one for each of "
-            f"{layout.n_weightings} weightings"
-        )
-    for name, value in record.values.items():
-        if name not in RECORDED and name not in measured:
-            raise UnstorableRecordError(
-                f"{where}: {name} is not a variable that records give; give some of "
-                f"{', '.join(sorted(RECORDED | measured.keys()))}"
-            )
-        variable = measured.get(name) or VARIABLE_OF[name]
-        if record.weighting_index is not None and variable.source is Source.block:
-            raise UnstorableRecordError(
-                f"{where}: {name} is known for a block at once; give it in the block's record"
-            )
-        shapes = expected_shapes(layout.extra_shape(variable), record, layout.n_weightings)
-        if value.shape not in shapes:
-            raise UnstorableRecordError(
-                f"{where}: {name} has shape {value.shape}; it may have {' or '.join(map(str, shapes))}"
-            )
 
 
 def _merge_chunk(
@@ -212,22 +167,24 @@ def _merge_chunk(
     layout: Layout,
     variables: Sequence[Variable],
     chunk: tuple[int, ...],
-    placed: Sequence[tuple[tuple[int, ...], Record]],
+    placed: Mapping[tuple[int, ...], Sequence[Record]],
+    threads: ThreadPoolExecutor,
 ) -> bool:
     """Apply one chunk's records and write what changed; say whether anything did."""
     region = layout.region(chunk)
-    old = {variable.name: np.asarray(arrays[variable.name][region]) for variable in variables}
+    if all(record.weighting_index is not None for records in placed.values() for record in records):
+        # records of points leave what is known of blocks as it is, but for what their results are compared with
+        variables = [each for each in variables if each.source is not Source.block or each.name in COMPARED]
+    names = [variable.name for variable in variables]
+    old = dict(zip(names, threads.map(lambda name: np.asarray(arrays[name][region]), names), strict=True))
     new = {name: values.copy() for name, values in old.items()}
-    cells_of: dict[tuple[int, ...], Mapping[str, np.ndarray]] = {}
-    for index, record in placed:
-        if index not in cells_of:
-            cells_of[index] = _cells(new, layout, variables, layout.within(index))
-        apply_record(cells_of[index], record, variables)
+    for index, records in placed.items():
+        apply_records(_cells(new, layout, variables, layout.within(index)), records, variables)
     derive(new)
     changed = [variable.name for variable in variables if not _same(old[variable.name], new[variable.name])]
     data = [name for name in changed if name != "status"]
-    for name in data:
-        arrays[name][region] = new[name]
+    # every one is waited for, and what went wrong with one is raised here
+    list(threads.map(lambda name: arrays[name].__setitem__(region, new[name]), data))
     if "status" in changed:
         location.sync(chunk_key(arrays[name], chunk[: layout.n_outer]) for name in data)
         arrays["status"][region] = new["status"]

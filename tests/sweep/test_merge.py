@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import given
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sweep.grid import Block
 from sweep.records import Record
-from sweep.store.merge import apply_record, derive
+from sweep.store.merge import apply_records, derive
 from sweep.variables import VARIABLES, Status, StatusSource
 
 BLOCK = Block("screw", 25.0, 6, 8.0, 4, 0)
@@ -48,15 +48,15 @@ point_records = st.builds(
 )
 
 
-def merged(records: Iterable[Record]) -> dict[str, np.ndarray]:
+def merged(records: Sequence[Record], *, at_once: bool = False) -> dict[str, np.ndarray]:
     cells = {
         variable.name: np.full(
             (N, *(EXTRA[name] for name in variable.extra_dims)), variable.fill, dtype=variable.dtype
         )
         for variable in VARIABLES
     }
-    for record in records:
-        apply_record(cells, record)
+    for some in [records] if at_once else [[record] for record in records]:
+        apply_records(cells, some)
     derive(cells)
     return cells
 
@@ -73,6 +73,13 @@ def two_orders(draw: st.DrawFn) -> tuple[list[Record], list[Record]]:
     points = draw(st.lists(point_records, max_size=N, unique_by=lambda record: record.weighting_index))
     possible = [block, *(point for point in points if words[point.weighting_index or 0] != "failed")]
     return draw(st.permutations(possible)), draw(st.permutations(possible))
+
+
+@given(st.lists(block_records, max_size=2), st.lists(point_records, max_size=3 * N))
+def test_records_taken_in_at_once_are_those_taken_in_one_by_one(
+    blocks: list[Record], points: list[Record]
+) -> None:
+    assert same(merged([*blocks, *points]), merged([*blocks, *points], at_once=True))
 
 
 @given(two_orders())

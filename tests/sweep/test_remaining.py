@@ -133,13 +133,23 @@ def test_another_blocks_results_say_nothing(place: Place, known: str) -> None:
 class Third:
     """Chooses by estimate, as a study's own choice does."""
 
+    def __init__(self, *, by_trust: bool = False) -> None:
+        self.by_trust = by_trust
+
     def __call__(self, block: Block, estimates: Estimates) -> np.ndarray:  # noqa: ARG002 - as a choice is called
         return np.asarray(estimates.geometry > 3.0)
 
 
-def estimated(place: Place) -> None:
+def estimated(place: Place, checked: int = 0) -> None:
+    """Estimate a block, so many of its fits checked."""
     words = tuple("excluded" if excluded else "estimated" for excluded in place.excluded)
-    values = {"geometry_estimate": np.where(place.excluded, np.nan, 1.0 + np.arange(len(words)))}
+    ratios = np.full(len(words), np.nan)
+    ratios[list(place.fits[:checked])] = 0.01
+    values = {
+        "geometry_estimate": np.where(place.excluded, np.nan, 1.0 + np.arange(len(words))),
+        "trust_ratio": ratios,
+        "stiffness_estimate": np.where(place.excluded, np.nan, 1.0),
+    }
     place.records.append(Record(BLOCK, None, words, values))
 
 
@@ -155,6 +165,22 @@ def test_the_choice_stays_as_points_are_relaxed(place: Place, known: str) -> Non
     estimated(place)
     place.point(place.fits[-1], "relaxed")
     assert place.left(known, choice=Third()).weightings == tuple(w for w in place.fits[:-1] if w >= 3)
+
+
+@KNOWN
+def test_what_a_screen_left_unchecked_is_checked_before_points_are_chosen_by_trust(
+    place: Place, known: str
+) -> None:
+    estimated(place, checked=2)
+    left = place.left(known, choice=Third(by_trust=True))
+    assert left == BlockWork(BLOCK, recorded=False, weightings=place.fits)
+
+
+@KNOWN
+def test_what_is_checked_is_not_estimated_again(place: Place, known: str) -> None:
+    estimated(place, checked=len(place.fits))
+    left = place.left(known, choice=Third(by_trust=True))
+    assert left == BlockWork(BLOCK, recorded=True, weightings=tuple(w for w in place.fits if w >= 3))
 
 
 def test_nothing_is_chosen_before_there_are_estimates(place: Place) -> None:

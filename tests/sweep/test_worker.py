@@ -15,12 +15,13 @@ from distributed import Client, Future, LocalCluster
 
 from sweep.artefacts import KernelCall, Recipe
 from sweep.gang import GangTimeout, KernelError
-from sweep.grid import Block
-from sweep.journal import JournalReader
+from sweep.grid import Block, Weighting
+from sweep.journal import Journal, JournalReader
 from sweep.limits import GivenLimits
 from sweep.records import Record
+from sweep.selection import SampledPoints
 from sweep.source_files import SourceChangedError
-from sweep.worker import Workplace, gangs, make_artefact, relax_points
+from sweep.worker import Workplace, estimate_block, gangs, make_artefact, relax_points
 
 TESTS = Path(__file__).resolve().parents[1]
 BLOCK = Block("screw", 25.0, 6, 8.0, 4, 0)
@@ -106,6 +107,23 @@ def test_retries_of_dasks_own_record_a_point_once(place: Place) -> None:
         assert len(place.recorded) == 1
     outcomes = [(line["outcome"], line["level"]) for line in place.logged]
     assert outcomes == [("raised", "error")] * 2 + [("succeeded", "info")]
+
+
+def test_what_a_screen_left_unchecked_is_recorded_anew_and_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.worker.LOOK_AGAIN_S", 0.0)
+    estimates = {"geometry_estimate": [0.1, 0.2], "trust_ratio": [0.01, math.nan], "stiffness_estimate": 1.0}
+    with Journal.create(place.folder / "journals") as journal:
+        journal.append(Record(BLOCK, None, ("estimated", "estimated"), estimates))
+    weightings = tuple(Weighting(energy, 1.0, 1.0) for energy in (1.0, 2.0))
+    call = KernelCall("faulty_kernels:checked_estimates", {})
+    with gangs(place.client, place.workplace(choice=SampledPoints(0, weightings, 0.0))):
+        for worker in place.workers:
+            asked = place.client.submit(estimate_block, BLOCK, call, 1, workers=[worker], pure=False)
+            # 0.2 is no candidate for the best, but it is not trusted
+            assert asked.result(timeout=120).chosen == {0, 1}
+    assert [record.values["trust_ratio"].tolist()[1] for record in place.recorded[1:]] == [9.0]
 
 
 def test_a_second_attempt_has_other_ranks(place: Place) -> None:
