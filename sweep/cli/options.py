@@ -47,6 +47,13 @@ Certificates = Annotated[
         help="folder of cert.pem and key.pem for that scheduler [default: what Dask's configuration names]",
     ),
 ]
+WithDashboard = Annotated[
+    bool,
+    typer.Option(
+        "--dashboard",
+        help="show Dask's dashboard on 127.0.0.1 of this host: plain HTTP, which its other users can read too",
+    ),
+]
 Selections = Annotated[
     list[str] | None, typer.Option(metavar="NAME=LABEL", help="only this label of a dimension")
 ]

@@ -16,6 +16,7 @@ from sweep.cli.options import (
     StoreFolder,
     StorePath,
     StudyFile,
+    WithDashboard,
     WorkerCount,
 )
 
@@ -42,6 +43,7 @@ def run(
     ranks: RankCount = None,
     cluster: ClusterName = "local",
     certificates: Certificates = None,
+    dashboard: WithDashboard = False,
     artefacts: ArtefactPath = None,
     run_folder: RunFolder = None,
     accept_versions: Annotated[
@@ -61,7 +63,7 @@ def run(
     status = run_study(
         study,
         store=store,
-        where=ClusterChoice(cluster, workers, ranks, certificates),
+        where=ClusterChoice(cluster, workers, ranks, certificates, dashboard),
         artefacts=artefacts,
         run_folder=run_folder,
         accept_versions=accept_versions,
@@ -76,6 +78,7 @@ def screen(
     workers: Annotated[int | None, typer.Option(help="workers [default: one a CPU]")] = None,
     cluster: ClusterName = "local",
     certificates: Certificates = None,
+    dashboard: WithDashboard = False,
     artefacts: ArtefactPath = None,
     run_folder: RunFolder = None,
 ) -> None:
@@ -85,7 +88,7 @@ def screen(
     from sweep.study.sections import Fidelity
 
     fidelity = Fidelity(relax="none")
-    where = ClusterChoice(cluster, workers, certificates=certificates)
+    where = ClusterChoice(cluster, workers, certificates=certificates, dashboard=dashboard)
     status = run_study(
         study, store=store, where=where, artefacts=artefacts, run_folder=run_folder, fidelity=fidelity
     )
@@ -100,6 +103,7 @@ def refine(
     ranks: RankCount = None,
     cluster: ClusterName = "local",
     certificates: Certificates = None,
+    dashboard: WithDashboard = False,
     artefacts: ArtefactPath = None,
     run_folder: RunFolder = None,
 ) -> None:
@@ -111,7 +115,7 @@ def refine(
         store,
         points=points,
         minutes=minutes,
-        where=ClusterChoice(cluster, workers, ranks, certificates),
+        where=ClusterChoice(cluster, workers, ranks, certificates, dashboard),
         artefacts=artefacts,
         run_folder=run_folder,
     )

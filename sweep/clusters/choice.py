@@ -10,6 +10,7 @@ from sweep.clusters.address import AddressedWorkers
 from sweep.clusters.batch.cluster import BatchWorkers
 from sweep.clusters.batch.cluster_file import load_cluster_file
 from sweep.clusters.cluster import Cluster
+from sweep.clusters.dashboard import Dashboard
 from sweep.clusters.errors import ClusterError
 from sweep.clusters.local import LocalWorkers
 from sweep.clusters.resources import Resources
@@ -32,12 +33,15 @@ class ClusterChoice:
         MPI ranks of each worker's gang; None for one, or what the cluster file says.
     certificates
         Folder of the certificates for an address; None for those that Dask's configuration names.
+    dashboard
+        Whether to show Dask's dashboard on this host.
     """
 
     name: str = LOCAL
     workers: int | None = None
     ranks: int | None = None
     certificates: Path | None = None
+    dashboard: bool = False
 
     def for_stages(self, named: Mapping[str, int]) -> tuple[Cluster, dict[str, int]]:
         """Make the cluster, its workers large enough for the gang of every stage.
@@ -92,11 +96,15 @@ class ClusterChoice:
         if self.name == LOCAL:
             if self.certificates is not None:
                 raise ClusterError("--certificates is for an address: a local run makes its own")
-            return LocalWorkers(Resources.of(self.workers, ranks))
+            return LocalWorkers(Resources.of(self.workers, ranks), Dashboard(self.dashboard))
         if "://" in self.name:
             if self.workers is not None:
                 raise ClusterError(
                     f"--workers {self.workers}: at {self.name} the workers are what is there; leave it out"
+                )
+            if self.dashboard:
+                raise ClusterError(
+                    f"--dashboard: the scheduler at {self.name} has its own or none; leave it out"
                 )
             return AddressedWorkers.of(self.name, ranks, self.certificates)
         for option, value in (("--workers", self.workers), ("--ranks", self.ranks)):
@@ -106,4 +114,4 @@ class ClusterChoice:
                 )
         if self.certificates is not None:
             raise ClusterError("--certificates is for an address: a run makes its own for its jobs")
-        return BatchWorkers(load_cluster_file(Path(self.name)))
+        return BatchWorkers(load_cluster_file(Path(self.name)), dashboard=Dashboard(self.dashboard))

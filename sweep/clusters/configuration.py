@@ -12,8 +12,7 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
-    # the dashboard and its numbers would be plain HTTP, open to every user of the host
-    "distributed.scheduler.http.routes": [],
+    # numbers over plain HTTP would be open to every user of the host; of the scheduler `Dashboard` says what is
     "distributed.worker.http.routes": [],
     # what Dask looks at of its own processes, a hundred times a second, takes the kernels' processors
     "distributed.worker.profile.enabled": False,

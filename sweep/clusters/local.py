@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dask
 from distributed import Client, LocalCluster
@@ -13,6 +13,7 @@ from distributed.security import Security
 
 from sweep.clusters.cluster import Site, Workers
 from sweep.clusters.configuration import CONFIGURATION
+from sweep.clusters.dashboard import Dashboard
 from sweep.clusters.errors import WorkersLostError
 from sweep.clusters.presence import Presence
 from sweep.clusters.resources import Resources
@@ -29,9 +30,12 @@ class LocalWorkers:
     ----------
     resources
         How many, and their CPUs.
+    dashboard
+        Whether there is one.
     """
 
     resources: Resources
+    dashboard: Dashboard = field(default_factory=Dashboard)
 
     @property
     def ranks(self) -> int:
@@ -44,7 +48,8 @@ class LocalWorkers:
         return f"{self.resources.workers} workers of {self.ranks} ranks"
 
     def check(self) -> None:
-        """Nothing can be wrong that `Resources` has not refused."""
+        """Refuse a dashboard that cannot be shown; of the rest `Resources` has refused what is wrong."""
+        self.dashboard.check()
 
     @contextmanager
     def connected(self, site: Site) -> Iterator[Workers]:
@@ -56,10 +61,18 @@ class LocalWorkers:
             If they do not start.
         """
         with (
-            dask.config.set({**CONFIGURATION, "temporary-directory": str(site.scratch)}),
+            dask.config.set(
+                {
+                    **CONFIGURATION,
+                    **self.dashboard.configuration,
+                    "temporary-directory": str(site.scratch),
+                }
+            ),
             self._started() as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
+            for line in self.dashboard.lines(cluster, remote=False):
+                site.tell(line)
             client.wait_for_workers(self.resources.workers, timeout=60)
             presence = Presence(client)
 
@@ -81,8 +94,8 @@ class LocalWorkers:
                     host="127.0.0.1",
                     protocol="tls://",
                     security=Security.temporary(),
-                    dashboard_address="127.0.0.1:0",
                     silence_logs=50,
+                    **self.dashboard.options,
                 )
             except RuntimeError as error:
                 if attempt == START_ATTEMPTS:

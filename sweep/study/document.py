@@ -25,6 +25,7 @@ from sweep.study.presets import PRESETS
 from sweep.study.running import Limits, StageRanks
 from sweep.study.sections import Axes, Basis, Fidelity, Material, Measure, Reference, Simulation, Training
 from sweep.study.text import parse_yaml, with_text_in_place
+from sweep.study.text_file import TextFileError, text_of
 
 #: Below this multiple of the largest simulated radius the comparison's own truncation steepens the rates by tenths.
 LEAST_COMPARISON = 3
@@ -243,13 +244,12 @@ def load_study(path: Path) -> Study:
         and what would be accepted, one line a problem.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such file; give the path of a study file") from None
-    except IsADirectoryError:
-        raise StudyError(f"{path}: this is a directory; give the path of a study file in it") from None
-    except OSError as error:
-        raise StudyError(f"{path}: the file cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        text = text_of(
+            Path(path),
+            str(path),
+            missing="give the path of a study file",
+            folder="this is a directory; give the path of a study file in it",
+        )
+    except TextFileError as error:
+        raise StudyError(str(error)) from error.__cause__
     return read_study(text, str(path), Path(path).absolute().parent)

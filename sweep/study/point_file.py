@@ -14,6 +14,7 @@ from sweep.grid import DIMENSIONS, OPTIONAL_DIMENSIONS, PointList
 from sweep.grid.dimensions import WHOLE_DIMENSIONS, AxisValue
 from sweep.study.fields import Count, Cutoff, Degree, Dislocation, Order, Positive, Strain, Weight
 from sweep.study.messages import nearest
+from sweep.study.text_file import text_of
 
 _LENGTH, _ABOVE_ZERO = "a length above 0 (Å)", "a number above 0"
 #: What a label of each axis is: its type, and that in words.
@@ -49,17 +50,9 @@ def read_points(path: Path, where: str) -> PointList:
     ValueError
         As `parse_points`, or if the file cannot be read.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise ValueError(
-            f"{where}: there is no such file in {path.parent}; put it beside the study file"
-        ) from None
-    except OSError as error:
-        raise ValueError(f"{where}: the file cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    return parse_points(text, where)
+    return parse_points(
+        text_of(path, where, missing=f"put it beside the study file, in {path.parent}"), where
+    )
 
 
 def parse_points(text: str, where: str = "points") -> PointList:

@@ -21,6 +21,7 @@ from sweep.clusters.batch.watch import JobWatch, end_jobs, remove_left_over
 from sweep.clusters.batch.worker import Instructions
 from sweep.clusters.cluster import Site, Workers
 from sweep.clusters.configuration import CONFIGURATION
+from sweep.clusters.dashboard import Dashboard
 from sweep.clusters.errors import ClusterError
 from sweep.clusters.security import KEY, write_certificates
 from sweep.gang import GangOptions, launcher_command
@@ -42,10 +43,13 @@ class BatchWorkers:
         What the jobs are.
     queue
         Where they go.
+    dashboard
+        Whether the scheduler here has one.
     """
 
     asked: ClusterFile
     queue: Queue = field(default_factory=Slurm)
+    dashboard: Dashboard = field(default_factory=Dashboard)
 
     @property
     def ranks(self) -> int:
@@ -76,8 +80,9 @@ class BatchWorkers:
         Raises
         ------
         ClusterError
-            If not, in the queue's words.
+            If not, in the queue's words, or if a dashboard is wanted that cannot be shown.
         """
+        self.dashboard.check()
         try:
             self.queue.check(slurm_script(self.asked, job_name("check"), Path("/tmp"), Path("/tmp")))
         except QueueError as error:
@@ -100,18 +105,26 @@ class BatchWorkers:
         )
         with (
             _ended(self.queue, name, site) as began,
-            dask.config.set({**CONFIGURATION, "temporary-directory": str(site.scratch)}),
+            dask.config.set(
+                {
+                    **CONFIGURATION,
+                    **self.dashboard.configuration,
+                    "temporary-directory": str(site.scratch),
+                }
+            ),
             LocalCluster(
                 n_workers=0,
                 protocol="tls://",
                 security=security,
                 scheduler_port=self.asked.port or 0,
-                dashboard_address="127.0.0.1:0",
                 silence_logs=50,
+                **self.dashboard.options,
                 **address,
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
+            for line in self.dashboard.lines(cluster, remote=True):
+                site.tell(line)
             Instructions(
                 cluster.scheduler_address, self.asked.walltime_s, self.asked.interface, self.asked.scratch
             ).write(folder)

@@ -13,6 +13,7 @@ from sweep.study.errors import StudyError
 from sweep.study.fields import Count, Items, Section
 from sweep.study.messages import problems
 from sweep.study.text import parse_yaml
+from sweep.study.text_file import TextFileError, text_of
 
 
 class ClusterFileError(ClusterError):
@@ -156,17 +157,11 @@ def load_cluster_file(path: Path) -> ClusterFile:
         be accepted, one line a problem.
     """
     try:
-        data = parse_yaml(path.read_bytes().decode("utf-8-sig"), str(path))
-        return ClusterFile.model_validate(data)
-    except FileNotFoundError:
-        raise ClusterFileError(
-            f"{path}: there is no such file; give local, a scheduler's address (tls://HOST:PORT) or a cluster file"
-        ) from None
-    except OSError as error:
-        raise ClusterFileError(f"{path}: the file cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ClusterFileError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    except StudyError as error:
+        text = text_of(
+            path, str(path), missing="give local, a scheduler's address (tls://HOST:PORT) or a cluster file"
+        )
+        return ClusterFile.model_validate(parse_yaml(text, str(path)))
+    except (TextFileError, StudyError) as error:
         raise ClusterFileError(str(error)) from error
     except ValidationError as error:
         lines = problems(error, ClusterFile, "cluster file")
