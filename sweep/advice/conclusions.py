@@ -88,9 +88,10 @@ def _elsewhere(found: Elsewhere) -> str:
 
 
 def _numbers(found: Effect | Transfer) -> str:
+    told = f"error times {number(found.ratio)} ({span(found.low, found.high)})"
     if not found.replicas:
-        return found.reason
-    return f"error times {number(found.ratio)} ({span(found.low, found.high)})"
+        told = found.reason
+    return f"{told}, but {found.failures}" if found.failures else told
 
 
 def _where(simulated: dict[str, object]) -> str:

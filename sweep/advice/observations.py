@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sweep.advice.replicas import at_best, factors, left_one_out, mean_known, student
+from sweep.advice.replicas import at_best, factors, left_one_out, mean_known, replica_means, student
 from sweep.advice.trials import WEIGHT, Bools, Floats, Labels, Trials
 from sweep.advice.words import counted
 
@@ -31,6 +31,9 @@ class Effect:
         Number of replicas.
     reason
         What the verdict rests on.
+    failed_with, failed_without
+        Number of slices without a ratio because every weighting with the observation failed (for some replica), or
+        every one without it.
     """
 
     observation: str
@@ -41,6 +44,17 @@ class Effect:
     high: float
     replicas: int
     reason: str
+    failed_with: int = 0
+    failed_without: int = 0
+
+    @property
+    def failures(self) -> str:
+        """Say in how many further slices one side alone failed; nothing where none did."""
+        parts = [(self.failed_with, "with"), (self.failed_without, "without")]
+        told = [
+            f"every weighting {side} it failed in {counted(count, 'slice')}" for count, side in parts if count
+        ]
+        return ", ".join(told)
 
 
 def effects_of(trials: Trials, confidence: float) -> tuple[Effect, ...]:
@@ -48,7 +62,8 @@ def effects_of(trials: Trials, confidence: float) -> tuple[Effect, ...]:
 
     In every slice, the best with it and the best without it are chosen by all replicas but one and compared on
     that one: a choice is not judged by the luck that it was made by. Logarithms of ratios are averaged over
-    slices, then over replicas, whose scatter gives the interval.
+    slices, then over replicas, whose scatter gives the interval. A slice in which one side failed altogether has no
+    ratio: the reason counts them, and where they are half of the slices or more the failing side is not called better.
     """
     effects: list[Effect] = []
     for name in trials.weight_dims:
@@ -58,8 +73,7 @@ def effects_of(trials: Trials, confidence: float) -> tuple[Effect, ...]:
             lacks = "no weight of 0" if not without.any() else "no weight above 0"
             effects.append(_unknown(observation, f"{lacks} on its axis: give it both"))
             continue
-        chosen = max(without.sum(), (~without).sum()) > 1
-        effects += _summaries(trials, observation, _ratios(trials, without), confidence, chosen=bool(chosen))
+        effects += _summaries(trials, observation, without, confidence)
     return tuple(effects)
 
 
@@ -84,9 +98,19 @@ def _ratios(trials: Trials, without: Bools) -> Floats:
     return np.stack(found)
 
 
-def _summaries(
-    trials: Trials, observation: str, ratios: Floats, confidence: float, *, chosen: bool
-) -> list[Effect]:
+def _failures(trials: Trials, without: Bools) -> np.ndarray:
+    """Count for everything simulated, (with or without, dislocations, radii), slices where only that side failed."""
+    means = replica_means(trials)
+    sides = [means[..., ~without], means[..., without]]
+    valued = [np.isfinite(side).any(axis=-1) for side in sides]
+    failed = [np.isinf(side).any(axis=-1) for side in sides]
+    alone = [failed[side] & ~valued[side] & valued[1 - side] for side in (0, 1)]
+    return np.stack(alone).sum(axis=-1)
+
+
+def _summaries(trials: Trials, observation: str, without: Bools, confidence: float) -> list[Effect]:
+    ratios, failures = _ratios(trials, without), _failures(trials, without)
+    chosen = bool(max(without.sum(), (~without).sum()) > 1)
     by_place = mean_known(ratios, -1)
     slices = np.isfinite(ratios).any(axis=0).sum(axis=-1)
     effects = [
@@ -95,30 +119,38 @@ def _summaries(
             trials.simulated(dislocation, radius),
             student(by_place[:, dislocation, radius], confidence, chosen=chosen),
             int(number),
+            failures[:, dislocation, radius],
         )
         for (dislocation, radius), number in np.ndenumerate(slices)
     ]
     if len(effects) > 1:
-        overall = mean_known(by_place, (1, 2))
-        effects.append(
-            _effect(observation, {}, student(overall, confidence, chosen=chosen), int(slices.sum()))
-        )
+        interval = student(mean_known(by_place, (1, 2)), confidence, chosen=chosen)
+        effects.append(_effect(observation, {}, interval, int(slices.sum()), failures.sum(axis=(1, 2))))
     return effects
 
 
 def _effect(
-    observation: str, simulated: Labels, interval: tuple[float, float, float, int], slices: int
+    observation: str,
+    simulated: Labels,
+    interval: tuple[float, float, float, int],
+    slices: int,
+    failures: np.ndarray,
 ) -> Effect:
     mean, low, high, replicas = interval
+    with_it, without = map(int, failures)
     if not replicas:
         why = "no slice has values with and without it in two replicas or more"
-        return _unknown(observation, why, simulated)
+        return replace(_unknown(observation, why, simulated), failed_with=with_it, failed_without=without)
     verdict = HELPS if high < 0 else HURTS if low > 0 else CANNOT_TELL
+    # the side that the ratio favours is not better where the ratio is of a minority that it survived in
+    lost = {HELPS: with_it, HURTS: without}.get(verdict, 0)
+    if 2 * lost >= slices + with_it + without:
+        verdict = CANNOT_TELL
     reason = f"{counted(replicas, 'replica')}, {counted(slices, 'slice')}"
     if replicas < 2:
         reason += ": no interval"
     ratio, low, high = factors(mean, low, high)
-    return Effect(observation, simulated, verdict, ratio, low, high, replicas, reason)
+    return Effect(observation, simulated, verdict, ratio, low, high, replicas, reason, with_it, without)
 
 
 def _unknown(observation: str, reason: str, simulated: Labels | None = None) -> Effect:

@@ -15,7 +15,7 @@ from sweep.advice.replicas import (
     replica_means,
     student,
 )
-from sweep.advice.trials import Floats, Labels, Trials
+from sweep.advice.trials import Bools, Floats, Labels, Trials
 from sweep.advice.words import counted, listed
 
 
@@ -58,6 +58,18 @@ class BestWeighting:
     reason: str
 
 
+def comparable(means: Floats) -> Bools:
+    """Say in which slices weightings can be compared: where one has a value and another has one too, or failed.
+
+    Parameters
+    ----------
+    means : (..., weightings) ndarray
+        Logarithms of errors: infinite where a weighting failed, NaN where it is unknown.
+    """
+    tried = (~np.isnan(means)).sum(axis=-1) > 1
+    return np.asarray(np.isfinite(means).any(axis=-1) & tried)
+
+
 def regrets(means: Floats) -> Floats:
     """Give the regret of every weighting for each thing simulated.
 
@@ -69,20 +81,22 @@ def regrets(means: Floats) -> Floats:
     Returns
     -------
     (dislocations · radii, weightings) ndarray
-        Medians over recipes of the logarithm of the error over the best weighting's. NaN where a weighting is
-        known in fewer than half of the slices in which two or more are.
+        Medians over recipes of the logarithm of the error over the best weighting's: infinite where a weighting
+        failed in half of the slices that are `comparable` or more, NaN where it is known in fewer than half.
 
     Examples
     --------
     >>> errors = np.log([[0.01, 0.02], [0.03, 0.03]])
     >>> np.exp(regrets(errors[None, None])).round(2).tolist()
     [[1.0, 1.41]]
+    >>> errors = np.log([[0.01, 0.005], [0.01, np.inf], [0.01, np.inf]])
+    >>> np.exp(regrets(errors[None, None])).tolist()
+    [[1.0, inf]]
     """
-    finite = np.isfinite(means)
-    comparable = finite.sum(axis=-1, keepdims=True) > 1
-    best = np.where(finite, means, np.inf).min(axis=-1, keepdims=True, initial=np.inf)
-    above = np.where(comparable & ~np.isnan(means), means - np.where(comparable, best, 0.0), np.nan)
-    slices = comparable.sum(axis=2)
+    compared = comparable(means)[..., None]
+    best = np.where(np.isfinite(means), means, np.inf).min(axis=-1, keepdims=True, initial=np.inf)
+    above = np.where(compared & ~np.isnan(means), means - np.where(compared, best, 0.0), np.nan)
+    slices = compared.sum(axis=2)
     often = (~np.isnan(above)).sum(axis=2)
     median = median_known(above, 2)
     return np.where((2 * often >= slices) & (slices > 0), median, np.nan).reshape(-1, means.shape[-1])
@@ -106,7 +120,8 @@ def best_weighting(trials: Trials, confidence: float) -> BestWeighting:
     """
     means = replica_means(trials)
     replicas = trials.log_error.shape[-1]
-    slices = int((np.isfinite(means).sum(axis=-1) > 1).sum())
+    compared = comparable(means)
+    slices = int(compared.sum())
     regret = worst(regrets(means))
     order = np.argsort(regret, kind="stable")
     if not np.isfinite(regret[order[0]]):
@@ -125,7 +140,7 @@ def best_weighting(trials: Trials, confidence: float) -> BestWeighting:
         slice_dims=trials.slice_dims,
         same=same,
         replicas=replicas,
-        reason=_rests_on(slices, same, replicas),
+        reason=_rests_on(slices, int(np.isinf(means[..., order[0]][compared]).sum()), same, replicas),
     )
 
 
@@ -163,8 +178,10 @@ def _on_left_out(
     return same, ratio, low, high, place
 
 
-def _rests_on(slices: int, same: int, replicas: int) -> str:
-    compared = f"{counted(slices, 'slice')} compared"
+def _rests_on(slices: int, failed: int, same: int, replicas: int) -> str:
+    compared = (
+        f"{counted(slices, 'slice')} compared{f', {failed} of them without a value of it' if failed else ''}"
+    )
     if replicas < 2:
         return f"{compared}; one replica: how firm the choice is cannot be told"
     return f"{compared}; the same choice in {same} of {replicas} when one replica is left out"
@@ -176,7 +193,7 @@ def _why_nothing(trials: Trials, slices: int) -> str:
     if trials.log_error.shape[3] < 2:
         return f"one weighting, {listed(trials.weighting(0))}: nothing to choose from"
     if not slices:
-        return "no slice has two weightings with a value"
+        return "no slice has a weighting with a value beside another that was tried"
     return "no weighting has values in half of the slices of everything simulated"
 
 

@@ -141,7 +141,7 @@ def _observations(advice: Advice) -> Section:
             number(effect.ratio),
             number(effect.low),
             number(effect.high),
-            effect.reason,
+            "; ".join(filter(None, [effect.reason, effect.failures])),
         )
         for effect in advice.effects
     ]
@@ -161,7 +161,7 @@ def _transfers(advice: Advice) -> Section:
             number(each.ratio),
             number(each.low),
             number(each.high),
-            each.reason,
+            "; ".join(filter(None, [each.reason, each.failures])),
         )
         for each in advice.transfers
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,9 @@ class Transfer:
         Number of replicas.
     reason
         What the verdict rests on.
+    failed
+        Number of slices of the dislocation where it failed at the weighting of the others and not at its own. Where
+        they are half of the slices or more, the verdict is not ``"as good"``.
     """
 
     left_out: str
@@ -48,6 +51,12 @@ class Transfer:
     high: float
     replicas: int
     reason: str
+    failed: int = 0
+
+    @property
+    def failures(self) -> str:
+        """Say in how many further slices it failed; nothing where it did in none."""
+        return f"it failed in {counted(self.failed, 'slice')} at theirs alone" if self.failed else ""
 
 
 def transfers_of(trials: Trials, confidence: float) -> tuple[Transfer, ...]:
@@ -72,6 +81,9 @@ def _transfer(trials: Trials, place: int, name: str, confidence: float) -> Trans
         lacking = "the others have" if others is None else "it has"
         return _unknown(name, None, None, f"{lacking} no two weightings to compare")
     ratios = []
+    failed, valued = np.isinf(means[place, ..., others]), np.isfinite(means[place, ..., own])
+    lost = int((failed & valued).sum())
+    compared = int((np.isfinite(means[place, ..., others]) & valued).sum())
     for replica, without in left_one_out(trials):
         theirs, mine = choice(without, ~this), choice(without, this)
         if theirs is not None and mine is not None:
@@ -80,11 +92,13 @@ def _transfer(trials: Trials, place: int, name: str, confidence: float) -> Trans
     mean, low, high, replicas = student(np.array(ratios), confidence)
     labels = trials.weighting(others), trials.weighting(own)
     if not replicas:
-        return _unknown(name, *labels, "no replica has values at both, chosen without it")
+        why = "no replica has values at both, chosen without it"
+        return replace(_unknown(name, *labels, why), failed=lost)
     ratio, low, high = factors(mean, low, high)
-    verdict = AS_GOOD if high <= NEARLY else WORSE if low > 1 else CANNOT_TELL
+    as_good = high <= NEARLY and lost < compared
+    verdict = AS_GOOD if as_good else WORSE if low > 1 else CANNOT_TELL
     reason = counted(replicas, "replica") + ("" if replicas > 1 else ": no interval")
-    return Transfer(name, *labels, verdict, ratio, low, high, replicas, reason)
+    return Transfer(name, *labels, verdict, ratio, low, high, replicas, reason, lost)
 
 
 def choice(means: Floats, dislocations: Bools) -> int | None:
