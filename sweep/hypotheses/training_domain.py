@@ -18,8 +18,8 @@ def falls_with_domain_radius(ds: xr.Dataset) -> xr.Dataset:
     """Test H3 for every dislocation, simulated radius, degree and weighting.
 
     A larger domain has more atoms, so that the error at a common number of labelled atoms is interpolated, in
-    logarithms, between the two numbers of configurations on either side. The statistic is the rate a of C·R^-a,
-    whose saturated end, where s dominates, is left out.
+    logarithms, between the two numbers of configurations on either side; the common number is each dislocation's
+    own. The statistic is the rate a of C·R^-a, whose saturated end, where s dominates, is left out.
     """
     claim = "geometry errors fall with the training domain's radius, at a fixed number of force rows"
     statistic = "rate a of C·R^-a in the training domain's radius"
@@ -29,24 +29,50 @@ def falls_with_domain_radius(ds: xr.Dataset) -> xr.Dataset:
         why = f"{radii_words(len(inside))} between {RADII[0]:g} and {RADII[1]:g} Å; at least {LEAST_RADII} are needed"
         return untestable(claim, statistic, why)
     ds = ds.isel(domain_radius=inside).sortby(["domain_radius", "n_train"])
+    # the clusters of one dislocation have several times the atoms of another's
+    each = [_rates_of_one(ds.isel(dislocation=[at])) for at in range(ds.sizes["dislocation"])]
+    told = [one for one in each if isinstance(one, xr.Dataset)]
+    if not told:
+        return untestable(claim, statistic, "; ".join(dict.fromkeys(map(str, each))))
+    names = ds["dislocation"].values
+    found = xr.concat(
+        [
+            one if isinstance(one, xr.Dataset) else _nothing_like(told[0], names[at], one)
+            for at, one in enumerate(each)
+        ],
+        "dislocation",
+    )
+    return finding(claim, statistic, found, above(found), found["reason"].values)
+
+
+def _rates_of_one(ds: xr.Dataset) -> xr.Dataset | str:
+    """Fit one dislocation's rates at the number of labelled atoms that most of its radii reach, or say why not."""
     atoms = _labelled_atoms(ds)
+    if not np.isfinite(atoms).any():
+        return "no point's number of labelled atoms is known"
     common = _commonest(atoms)
     lower, share = _brackets(atoms, common)
     known = np.flatnonzero(lower >= 0)
     if len(known) < LEAST_RADII:
-        why = f"{radii_words(len(known))} whose n_train reach beyond {common:.0f} labelled atoms; extend n_train"
-        return untestable(claim, statistic, why)
+        return f"{radii_words(len(known))} whose n_train reach beyond {common:.0f} labelled atoms; extend n_train"
     error = _at_common_number(measured(ds, "geometry_error"), known, lower[known], share[known])
     rate = fit_rate(error, "domain_radius", confidence=CONFIDENCE)
-    found = rate.rename(rate="value", rate_low="low", rate_high="high")
     words = [f"{reason}; {common:.0f} labelled atoms" for reason in rate["reason"].values.ravel()]
-    return finding(
-        claim, statistic, found, above(found), np.array(words, dtype=str).reshape(rate["reason"].shape)
-    )
+    rate["reason"] = (rate["reason"].dims, np.array(words, dtype=str).reshape(rate["reason"].shape))
+    found: xr.Dataset = rate.rename(rate="value", rate_low="low", rate_high="high")
+    return found[["value", "low", "high", "reason"]]
+
+
+def _nothing_like(found: xr.Dataset, dislocation: str, why: str) -> xr.Dataset:
+    """Give the rates of a dislocation that has none, in the shape of another's."""
+    numbers = found[["value", "low", "high"]]
+    nothing: xr.Dataset = numbers.where(xr.zeros_like(numbers["value"], dtype=bool))
+    nothing["reason"] = (found["reason"].dims, np.full(found["reason"].shape, why))
+    return nothing.assign_coords(dislocation=[dislocation])
 
 
 def _labelled_atoms(ds: xr.Dataset) -> np.ndarray:
-    """Give the numbers of labelled atoms over (domain_radius, n_train), increasing along the second; NaN if unknown."""
+    """Give one dislocation's labelled atoms over (domain_radius, n_train), increasing along the second."""
     others = [name for name in ds["labelled_atoms"].dims if name not in ("domain_radius", "n_train")]
     atoms = ds["labelled_atoms"].max(others).transpose("domain_radius", "n_train").values
     return np.where(atoms > 0, atoms, np.nan)

@@ -124,6 +124,31 @@ def test_more_data_are_not_taken_for_a_larger_domain() -> None:
     assert "extend n_train" in refused["data"].item()
 
 
+def test_dislocations_with_larger_clusters_do_not_bend_the_rates_of_others() -> None:
+    """Each dislocation has a number of labelled atoms of its own: the edge's clusters hold 2.8 times the screw's."""
+    ds = store(lambda ds: ds["degree"] * 1.0, n_train=[2, 4, 8, 16, 32, 64, 128])
+    cluster = ds["domain_radius"] ** 2 * xr.where(ds["dislocation"] == "edge", 0.7, 0.25)
+    ds["labelled_atoms"] = (ds["n_train"] * (216 + cluster)).broadcast_like(ds["status"])
+    law = ds["labelled_atoms"] ** -0.5 / ds["domain_radius"]
+    scatter = np.exp(0.01 * np.random.default_rng(3).normal(size=law.shape))
+    ds["geometry_error"] = (law * scatter).transpose(*ds["status"].dims)
+    together = falls_with_domain_radius(ds)
+    np.testing.assert_allclose(together["value"], 1.0, atol=0.06)
+    for name in ("screw", "edge"):
+        alone = falls_with_domain_radius(ds.sel(dislocation=[name]))
+        xr.testing.assert_identical(together.sel(dislocation=[name]), alone)
+
+
+def test_a_dislocation_that_cannot_be_tested_leaves_the_others_theirs() -> None:
+    ds = store(lambda ds: 1 / ds["domain_radius"] + 0 * core(ds))
+    ds["labelled_atoms"] = ds["labelled_atoms"].where(ds["dislocation"] == "screw")
+    found = falls_with_domain_radius(ds)
+    assert verdicts(found.sel(dislocation="screw")) == {"supported"}
+    assert verdicts(found.sel(dislocation="edge")) == {"cannot tell"}
+    assert np.isnan(found["value"].sel(dislocation="edge")).all()
+    assert "labelled atoms is known" in found["data"].sel(dislocation="edge").values.ravel()[0]
+
+
 @pytest.mark.parametrize(
     ("share", "verdict"), [(1.0, "supported"), (3.0, "contradicted"), (0.0, "contradicted")]
 )
