@@ -37,6 +37,8 @@ class Options:
         b, where it is known beforehand.
     find_ends
         Whether to leave out pre-asymptotic and saturated ends.
+    bounded
+        Whether rates are compared with that of an upper bound.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class Options:
     model: str
     log_exponent: float | None
     find_ends: bool
+    bounded: bool
     interval: str
     confidence: float
     resamples: int
@@ -123,7 +126,8 @@ def fit_rate(
         or an array over other dimensions of `da`.
     expected, at_least
         A rate to compare with: one that is expected, or one that it should not be slower than. Where theory has
-        one, it need not be given.
+        one, it need not be given. Where b is known, errors are compared with an upper bound's rate by the law with
+        the logarithm alone (with model ``"power"`` by that one).
     tolerance
         Rates within this of the expected one are taken for it.
     ends
@@ -147,8 +151,8 @@ def fit_rate(
         against the force error is about -1), ``rate_low``, ``rate_high``, ``standard_error``, ``prefactor`` (C,
         R in its own unit: that of the geometric mean over replicas), ``log_exponent``, ``first`` and ``last``
         value of R used, ``points`` and ``replicas`` used, ``verdict`` (agrees, differs, cannot tell; empty where
-        nothing is expected) and ``reason``, which says what the rate rests on and what was left out, or why
-        there is none.
+        nothing is expected), ``compared_low`` and ``compared_high``, the interval that it rests on, and ``reason``,
+        which says what the rate rests on and what was left out, or why there is none.
 
     Raises
     ------
@@ -178,10 +182,13 @@ def fit_rate(
     theory = KNOWN.get((str(da.name), abscissa))
     if log_exponent is None and theory is not None:
         log_exponent = theory.log_exponent
-    options = Options(model, log_exponent, ends == "leave out", interval, confidence, resamples, seed)
     expectation = _expectation(expected, at_least, tolerance)
     if expectation is None and theory is not None:
         expectation = Expectation(theory.expectation.rate, theory.expectation.at_least, tolerance)
+    bounded = expectation is not None and expectation.at_least
+    options = Options(
+        model, log_exponent, ends == "leave out", bounded, interval, confidence, resamples, seed
+    )
     curves = curves_of(da, along, over=over, status=status, replica=replica)
     fit = _fit(curves, _lengths(curves, length), options)
     result = _dataset(da, curves, fit, options, expectation)
@@ -251,7 +258,7 @@ def _fit_block(x: Floats, y: Floats, usable: Bools, lengths: Floats, options: Op
         plain = fit_law(x, y, usable, log_exponent=np.zeros(len(x)), **common)
     exponent = None if options.log_exponent is None else np.full(len(x), options.log_exponent)
     logarithmic = fit_law(x, y, usable, log_exponent=exponent, **common)
-    return logarithmic if plain is None else better_of(plain, logarithmic)
+    return logarithmic if plain is None else better_of(plain, logarithmic, bounded=options.bounded)
 
 
 def _dataset(
@@ -264,7 +271,7 @@ def _dataset(
     verdict = (
         np.full(len(fit.rate), "")
         if expectation is None
-        else expectation.verdict(fit.rate_low, fit.rate_high)
+        else expectation.verdict(fit.compared_low, fit.compared_high)
     )
     resampling = options.interval == "bootstrap"
     variables: Mapping[str, tuple[np.ndarray, str, str]] = {
@@ -278,6 +285,16 @@ def _dataset(
         "last": (fit.last, abscissa_unit, f"largest {along} used"),
         "points": (fit.points, "1", "number of points used"),
         "replicas": (fit.replicas, "1", "number of replicas with a rate of their own"),
+        "compared_low": (
+            fit.compared_low,
+            "1",
+            "low end of the interval that the expected rate is compared with",
+        ),
+        "compared_high": (
+            fit.compared_high,
+            "1",
+            "high end of the interval that the expected rate is compared with",
+        ),
         "verdict": (
             verdict,
             "1",

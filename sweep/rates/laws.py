@@ -39,6 +39,8 @@ class Fit:
         Whether all the values used are the same.
     open_law
         Whether the data fit with and without the logarithm, so that the interval covers the rates of both.
+    compared_low, compared_high
+        The interval that an expected rate is compared with: the rate's, or that of the law with the logarithm alone.
     """
 
     rate: Floats
@@ -61,6 +63,8 @@ class Fit:
     resampled: Bools
     constant: Bools
     open_law: Bools
+    compared_low: Floats
+    compared_high: Floats
 
 
 def fit_law(
@@ -141,14 +145,24 @@ def fit_law(
         resampled=resampled,
         constant=(counts > 1) & (lowest == highest),
         open_law=np.zeros(len(x), dtype=bool),
+        compared_low=0.0 - high,
+        compared_high=0.0 - low,
     )
 
 
-def better_of(plain: Fit, logarithmic: Fit) -> Fit:
+def better_of(plain: Fit, logarithmic: Fit, *, bounded: bool) -> Fit:
     """Take, curve by curve, the law that the data prefer, and where they do not the second with both intervals.
 
     A law is preferred where what it leaves is straight and the other's is not, or else where it is straight over
-    more points.
+    more points. Whether an error keeps to a bound with the logarithm is judged by the law with the logarithm: errors
+    on the bound are slower than its power alone.
+
+    Parameters
+    ----------
+    plain, logarithmic
+        Fits of the two laws to the same curves.
+    bounded
+        Whether the rate that they are compared with is that of an upper bound.
     """
     plain_rank = np.where(plain.bent, 0, plain.points)
     # points that only the logarithm excludes do not speak against it
@@ -162,11 +176,15 @@ def better_of(plain: Fit, logarithmic: Fit) -> Fit:
     undecided = (
         (plain_rank == logarithmic_rank) & np.isfinite(plain.rate_low) & np.isfinite(logarithmic.rate_low)
     )
+    low = np.where(undecided, np.minimum(plain.rate_low, logarithmic.rate_low), fit.rate_low)
+    high = np.where(undecided, np.maximum(plain.rate_high, logarithmic.rate_high), fit.rate_high)
     return replace(
         fit,
-        rate_low=np.where(undecided, np.minimum(plain.rate_low, logarithmic.rate_low), fit.rate_low),
-        rate_high=np.where(undecided, np.maximum(plain.rate_high, logarithmic.rate_high), fit.rate_high),
+        rate_low=low,
+        rate_high=high,
         open_law=undecided,
+        compared_low=logarithmic.rate_low if bounded else low,
+        compared_high=logarithmic.rate_high if bounded else high,
     )
 
 

@@ -41,6 +41,7 @@ def reasons(
         "below_length": fit.below_length,
         "constant": fit.constant,
         "open_law": fit.open_law,
+        "compared_apart": np.isfinite(fit.compared_low) & (fit.compared_low != fit.rate_low),
         "has_rate": np.isfinite(fit.rate),
         "has_interval": np.isfinite(fit.rate_low),
         "resampled": fit.resampled,
@@ -61,6 +62,8 @@ def _words(kind: Mapping[str, int], along: str, resampling: bool) -> str:
         clauses.append("every value is the same")
     if kind["open_law"]:
         clauses.append("with and without the logarithm the data fit alike: the interval covers both")
+    if kind["compared_apart"]:
+        clauses.append("compared with the bound by the law with the logarithm")
     if kind["begun"]:
         clauses.append(f"left out at the pre-asymptotic end: {_counted(kind['begun'])} of {along}")
     if kind["ended"]:

@@ -74,7 +74,7 @@ def rates_lines(fit: xr.Dataset) -> Iterator[str]:
 def rates_json(fit: xr.Dataset) -> str:
     """Give rates as a JSON object: what was asked, and a list with an object for each rate; null is unknown."""
     dims, labels = _labels(fit)
-    extra = ("standard_error", "prefactor", "log_exponent")
+    extra = ("standard_error", "prefactor", "log_exponent", "compared_low", "compared_high")
     rows = [
         {**{name: _plain(labels[name][place]) for name in dims}, **{name: _plain(row[name]) for name in row}}
         for place, row in enumerate(_rows(fit, (*_COLUMNS[:3], *extra, *_COLUMNS[3:])))

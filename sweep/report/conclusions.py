@@ -132,6 +132,14 @@ def _by_dislocation(fits: xr.Dataset, error: str, axis: str) -> str:
     )
 
 
+def _compared_words(fit: xr.Dataset) -> str:
+    """Say with the rates of which law a bound was compared, where it was not the rate's own interval."""
+    low, high = (float(fit[name]) for name in ("compared_low", "compared_high"))
+    if not np.isfinite(low) or (low, high) == (float(fit["rate_low"]), float(fit["rate_high"])):
+        return ""
+    return f": with the bound's logarithm the power is {number(low, 2)} to {number(high, 2)}"
+
+
 def _trend(fit: xr.Dataset, error: str, axis: str) -> str:
     """Say what an interval of a rate lets one say, and no more."""
     rate, low, high = (float(fit[name]) for name in ("rate", "rate_low", "rate_high"))
@@ -164,5 +172,7 @@ def _truncations(ds: xr.Dataset) -> Iterator[Conclusion]:
                 str(fit["verdict"].item()), "It cannot be told whether it agrees"
             )
             trend = _trend(fit, words(error), "simulation radius")
-            text = f"{trend} {verdict} with the expected rate, {fits.attrs['expected']}."
+            text = (
+                f"{trend} {verdict} with the expected rate, {fits.attrs['expected']}{_compared_words(fit)}."
+            )
             yield Conclusion(f"{sentence(words(error))}, {dislocation}", text, str(fit["reason"].item()))

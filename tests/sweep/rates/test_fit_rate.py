@@ -194,6 +194,23 @@ def test_theory_is_asked_where_it_has_an_answer() -> None:
     assert slow["verdict"].values.tolist() == ["differs", "differs"]
 
 
+@pytest.mark.parametrize(("power", "verdict"), [(1.0, "agrees"), (0.6, "differs")])
+def test_errors_on_a_bound_with_a_logarithm_agree_with_it(power: float, verdict: str) -> None:
+    """The bound's power is judged by the law with its logarithm, though the data would fit one without as well."""
+    radius = xr.DataArray([20.0, 30.0, 45.0, 70.0, 100.0, 150.0], dims="simulation_radius")
+    noise = xr.DataArray(
+        np.exp(0.05 * np.random.default_rng(0).normal(size=(200, 6))), dims=("draw", "simulation_radius")
+    )
+    error = (radius**-power * np.log(radius / 2.74) * noise).assign_coords(simulation_radius=radius)
+    fit = sweep.fit_rate(error.rename("truncation_geometry_error"), "simulation_radius", length=2.74)
+    # 95 % intervals of about 0.08 within a tolerance of 0.2
+    assert float((fit["verdict"] == verdict).mean()) > 0.95
+    open_law = fit.where(fit["reason"].str.contains("fit alike"), drop=True)
+    assert open_law.sizes["draw"] > 150
+    assert (open_law["rate_low"] < open_law["compared_low"]).all()
+    assert open_law["reason"].str.contains("by the law with the logarithm").all()
+
+
 ERROR = drawn(draws=2, replicas=2)
 FORCE = xr.DataArray(np.ones((2, 6)), dims=("draw", "domain_radius"), name="rmse_forces")
 

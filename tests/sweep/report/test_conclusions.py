@@ -111,6 +111,11 @@ def test_truncation_errors_are_compared_with_theory() -> None:
     ds["truncation_status"] = xr.full_like(ds["truncation_status"], Status.relaxed)
     text = about(conclusions(ds), "Truncation geometry error").text
     assert "It agrees with the expected rate, at least 1" in text
+    ds["burgers_length"] = ("dislocation", [2.74])
+    on_the_bound = 3 / radii * np.log(radii / 2.74) * [1.02, 0.98, 1.03, 0.97, 1.01]
+    ds["truncation_geometry_error"] = ds["truncation_geometry_error"].copy(data=on_the_bound[None, :])
+    text = about(conclusions(ds), "Truncation geometry error").text
+    assert "It agrees with the expected rate, at least 1 (tolerance 0.2): with the bound's logarithm" in text
 
 
 def test_a_store_with_nothing_says_only_that() -> None:
