@@ -37,6 +37,7 @@ from sweep.figures.style import (
 from sweep.figures.weightings import WeightLine, weight_line
 from sweep.rates import fit_rate
 from sweep.rates.expectations import KNOWN
+from sweep.rates.of_store import length_of
 
 
 def error_along(
@@ -45,7 +46,7 @@ def error_along(
     along: str = "domain_radius",
     *,
     select: Mapping[str, Any] | None = None,
-    length: float = 1.0,
+    length: float | None = None,
 ) -> Figure:
     """Draw an error against an axis of the grid: a panel for each dislocation, a line for each weighting.
 
@@ -64,7 +65,8 @@ def error_along(
     select
         Labels by dimension, to draw those.
     length
-        Unit of the abscissa within a law's logarithm: the Burgers vector's length (Å).
+        Unit of the abscissa within a law's logarithm; of radii unless given the Burgers vector's length (Å), as
+        `sweep.rates.of_store.rate_of` takes it.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def picture_along(
     along: str = "domain_radius",
     *,
     select: Mapping[str, Any] | None = None,
-    length: float = 1.0,
+    length: float | None = None,
 ) -> Picture:
     """Draw what `error_along` draws, with its description."""
     require(ds, error)
@@ -108,13 +110,15 @@ def picture_along(
     for name in [str(dim) for dim in curves.dims if dim not in (DISLOCATION, REPLICA, along, line.dim)]:
         curves = curves.isel({name: 0}, drop=True)
     names = line.names(values)
-    rates = fit_rate(curves.rename(error), along, length=length)
+    unit_length = length_of(ds, along) if length is None else length
+    rates = fit_rate(curves.rename(error), along, length=unit_length)
     with drawing():
         figure, axes = panels(curves.sizes[DISLOCATION])
         told = []
         for at, axis in enumerate(axes):
             one, fits = curves.isel({DISLOCATION: at}), rates.isel({DISLOCATION: at})
-            told.append(_panel(axis, one, fits, line.dim, along, names, length))
+            within = float(unit_length[at]) if isinstance(unit_length, xr.DataArray) else unit_length
+            told.append(_panel(axis, one, fits, line.dim, along, names, within))
             name = str(curves[DISLOCATION].values[at])
             axis.set_title(wrapped(", ".join(filter(None, [name, places(ds, fixed_labels(ds, error))]))))
             axis.set_ylabel(axis_label(values.assign_attrs(long_name=words(error))))

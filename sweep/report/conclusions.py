@@ -111,7 +111,7 @@ def _rates(ds: xr.Dataset, error: str) -> Iterator[Conclusion]:
         curve = curve.isel(
             {name: 0 for name in curve.dims if name not in (DISLOCATION, REPLICA, axis)}, drop=True
         )
-        fits = fit_rate(curve.rename(error), axis)
+        fits = fit_rate(curve.rename(error), axis, length=length_of(shown, axis))
         weights = ", ".join(
             place(name, ds[name].values[at]) for name, at in best.items() if ds.sizes[name] > 1
         )

@@ -62,6 +62,35 @@ def test_rates_are_in_the_legend_and_the_laws_drawn() -> None:
             np.testing.assert_allclose(y, (1 + weight) / x / 3, rtol=0.05)
 
 
+def test_truncation_errors_have_the_burgers_vector_in_their_logarithms() -> None:
+    """Legends, laws and the dotted bound are those of `rate_of` and the report, each dislocation with its length."""
+    radii = np.array([20.0, 30.0, 45.0, 70.0, 100.0, 150.0])
+    ds = made_up(simulation_radius=radii.tolist())
+    lengths = np.array([2.74, 4.47])
+    ds["burgers_length"] = ("dislocation", lengths)
+    noise = np.exp(0.01 * np.random.default_rng(1).normal(size=(2, 6)))
+    errors = 5 / radii * np.log(radii / lengths[:, None]) * noise
+    ds["truncation_geometry_error"] = ds["truncation_geometry_error"].copy(data=errors)
+    ds["truncation_status"] = xr.full_like(ds["truncation_status"], Status.relaxed)
+    rates = ds.sweep.rate("truncation_geometry_error", "simulation_radius")
+    figure = error_along(ds, "truncation_geometry_error", "simulation_radius")
+    for at, axes in enumerate(figure.axes):
+        found = rates.isel(dislocation=at)
+        words = [f"{float(found[name]):.2g}" for name in ("rate", "rate_low", "rate_high")]
+        assert f"rate {words[0]} ({words[1]} to {words[2]})" in " ".join(texts(axes))
+        *_, law, bound = [line for line in axes.lines if len(np.asarray(line.get_xdata())) == 50]
+        x = np.asarray(bound.get_xdata())
+        through = np.asarray(bound.get_ydata())
+        np.testing.assert_allclose(
+            through / through[0], _on_bound(x, lengths[at]) / _on_bound(radii[0], lengths[at])
+        )
+        np.testing.assert_allclose(np.asarray(law.get_ydata()), 5 * _on_bound(x, lengths[at]), rtol=0.05)
+
+
+def _on_bound(radius: np.ndarray | float, length: float) -> np.ndarray:
+    return np.log(np.asarray(radius) / length) / np.asarray(radius)
+
+
 def test_axes_have_units_and_titles_say_the_slice() -> None:
     figure = error_along(made_up(falling))
     assert figure.axes[0].get_ylabel() == "geometry error (Å)"
