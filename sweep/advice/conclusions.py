@@ -9,7 +9,7 @@ from sweep.advice.cheapest import MEETS, NONE_MEETS, Cheapest
 from sweep.advice.elsewhere import Elsewhere
 from sweep.advice.observations import Effect
 from sweep.advice.transfer import AS_GOOD, WORSE, Transfer
-from sweep.advice.words import amount, label_words, listed, number, span, whole
+from sweep.advice.words import amount, counted, label_words, listed, number, span, whole
 
 if TYPE_CHECKING:
     from sweep.advice.advice import Advice
@@ -28,7 +28,7 @@ def conclusions(advice: Advice) -> tuple[str, ...]:
     found.append(_weighting(advice))
     found.append(_observations(advice))
     found += [_transfer(each) for each in advice.transfers if each.weighting is not None]
-    found += [_elsewhere(each) for each in advice.elsewhere if each.replicas]
+    found += [_elsewhere(each) for each in advice.elsewhere if each.replicas or each.lost]
     return tuple(found)
 
 
@@ -80,11 +80,22 @@ def _transfer(found: Transfer) -> str:
 
 
 def _elsewhere(found: Elsewhere) -> str:
+    if not found.replicas:
+        return f"Trained on {found.trained} and bulk, {found.judged} cannot be judged: {found.reason}."
     times = f"{number(found.ratio)} times ({span(found.low, found.high)})"
     return (
         f"Trained on {found.trained} and bulk, {found.judged} is {times} as wrong as when trained on {found.judged} "
-        f"itself, by linear response; {found.reason}."
+        f"itself, {_how(found)}; {found.reason}."
     )
+
+
+def _how(found: Elsewhere) -> str:
+    """Say what stands for the errors that are compared."""
+    if not found.relaxed:
+        return "by linear response"
+    if found.relaxed == found.trusted:
+        return "by relaxed cores"
+    return f"by linear response and {counted(found.relaxed, 'pair')} of relaxed cores"
 
 
 def _numbers(found: Effect | Transfer) -> str:

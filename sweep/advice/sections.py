@@ -187,7 +187,10 @@ def _elsewhere(advice: Advice) -> Section:
         )
         for each in advice.elsewhere
     ]
-    note = "estimated error over that of fits trained on the judged dislocation; all are trained on bulk too"
+    note = (
+        "error over that of fits trained on the judged dislocation, estimated unless both are relaxed; all are trained "
+        "on bulk too"
+    )
     return Section("elsewhere", "Trained on one dislocation, judged on another", columns, tuple(rows), note)
 
 

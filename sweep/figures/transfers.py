@@ -24,8 +24,8 @@ MOST_DISLOCATIONS = 6
 def transfer_matrix(ds: xr.Dataset, error: str = "geometry_error") -> Figure:
     """Draw the errors of fits on every dislocation, over those of fits trained on it.
 
-    Numbers are geometric means over replicas of ratios of linear-response estimates, with their 95 % intervals. Those
-    none of whose estimates is trusted stand in brackets.
+    Numbers are geometric means over replicas of ratios of errors, linear-response estimates where not both are relaxed,
+    with their 95 % intervals. Those none of whose estimates is trusted stand in brackets.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def picture_of_transfers(ds: xr.Dataset, error: str = "geometry_error") -> Pictu
         _matrix(axes, names, found)
         footnote(
             figure,
-            "estimated error over that of fits trained on the judged dislocation; all are trained on bulk too",
+            "error (estimated unless relaxed) over that of fits trained on the judged dislocation, all on bulk too",
             "below: 95 % interval over replicas; in brackets: no estimate is trusted",
         )
     title = f"{sentence(words(error))} on other dislocations than those trained on"

@@ -90,3 +90,10 @@ def transferred(
         ds["transfer_geometry_estimate"], Trust.trusted, dtype=np.uint8
     )
     return ds
+
+
+def relaxed_transfers(ds: xr.Dataset, factor: float) -> xr.Dataset:
+    """The store with its transfers relaxed, errors on other dislocations so many times the estimates."""
+    estimate, own = ds["transfer_geometry_estimate"], ds["dislocation"] == ds["target_dislocation"]
+    status = xr.where(estimate.notnull(), Status.relaxed, Status.excluded).astype(np.uint8)
+    return ds.assign(transfer_geometry_error=estimate * xr.where(own, 1.0, factor), transfer_status=status)

@@ -10,8 +10,8 @@ import xarray as xr
 
 from sweep.advice import Advice, advise
 from sweep.advice.table import advice_json, advice_lines
-from sweep.variables import Trust
-from tests.sweep.advice.made import NAMES, RATIOS, falling, store, transferred
+from sweep.variables import Status, Trust
+from tests.sweep.advice.made import NAMES, RATIOS, falling, relaxed_transfers, store, transferred
 
 
 def ratios(advice: Advice) -> dict[tuple[str, str], float]:
@@ -58,6 +58,53 @@ def test_what_is_distrusted_is_left_out_and_decides_nothing_alone() -> None:
     for each in advise(ds, 0.1).elsewhere:
         assert (each.verdict, each.trusted) == ("cannot tell", 0)
         assert "none of" in each.reason
+
+
+def test_relaxed_transfers_are_believed_before_their_estimates() -> None:
+    """Errors of relaxed cores are seven times their estimates, which nobody trusts."""
+    ds = relaxed_transfers(transferred(), 7.0)
+    ds["transfer_estimate_trusted"] = xr.full_like(ds["transfer_estimate_trusted"], Trust.distrusted)
+    advice = advise(ds, 0.1)
+    for each in advice.elsewhere:
+        assert each.ratio == pytest.approx(7 * RATIOS[each.trained, each.judged], rel=0.03)
+        assert each.verdict == "worse"
+        assert each.relaxed == each.trusted == each.estimates
+    assert "by relaxed cores" in str(advice)
+    estimates = ds.assign(geometry_estimate=ds["geometry_error"])
+    estimated = advise(estimates, 0.1, "geometry_estimate").elsewhere
+    assert all(each.relaxed == 0 and each.verdict == "cannot tell" for each in estimated)
+    assert not any("sweep transfer" in each.reason for each in estimated)
+    unrelaxed = advise(ds.assign(transfer_status=xr.full_like(ds["transfer_status"], Status.estimated)), 0.1)
+    assert all("sweep transfer relaxes some" in each.reason for each in unrelaxed.elsewhere)
+
+
+def test_a_few_relaxed_transfers_are_taken_among_estimates() -> None:
+    ds = relaxed_transfers(transferred(), 7.0)
+    few = ds["degree"] == 6
+    ds["transfer_status"] = ds["transfer_status"].where(few, Status.estimated).astype(np.uint8)
+    advice = advise(ds, 0.1)
+    for each in advice.elsewhere:
+        wanted = RATIOS[each.trained, each.judged] * 7 ** (1 / 3)
+        assert each.ratio == pytest.approx(wanted, rel=0.03)
+        assert 3 * each.relaxed == each.estimates
+    assert "by linear response and 20 pairs of relaxed cores" in str(advice)
+
+
+def test_transfers_that_relaxed_into_another_minimum_count_against_them() -> None:
+    ds = relaxed_transfers(transferred(), 1.0)
+    gone = (ds["dislocation"] == "edge") & (ds["target_dislocation"] == "screw")
+    most = gone & (ds["degree"] > 6)
+    for places, left, said in (
+        (most, 20, "40 fits relaxed into no such core"),
+        (gone, 0, "cannot be judged: 60 fits"),
+    ):
+        there = places.broadcast_like(ds["transfer_status"]) & (ds["transfer_status"] == Status.relaxed)
+        status = ds["transfer_status"].where(~there, Status.other_minimum).astype(np.uint8)
+        advice = advise(ds.assign(transfer_status=status), 0.1)
+        (screw,) = (each for each in advice.elsewhere if (each.trained, each.judged) == ("edge", "screw"))
+        # as good by what is left, and by estimates, which trust themselves
+        assert (screw.verdict, screw.estimates, screw.lost) == ("cannot tell", left, 60 - left)
+        assert said in str(advice)
 
 
 def test_one_replica_has_no_interval() -> None:
