@@ -126,6 +126,35 @@ def test_a_profile_shows_each_bin_and_the_mismatch_alone() -> None:
         np.testing.assert_allclose(tail.get_ydata(), np.sqrt(s * np.log(EDGES[2:] / EDGES[1:-1])))
 
 
+def test_the_last_bin_of_a_profile_ends_where_sites_do() -> None:
+    """At 30 Å the bin from 25 to 50 Å holds sites up to 30 Å alone: that is what the mismatch is taken over."""
+    ds = made_up(varied, simulation_radius=[30.0])
+    picture = picture_of_profile(ds, select={"dislocation": "screw"})
+    tails = [line for line in picture.figure.axes[0].lines if line.get_linestyle() == ":"]
+    ends = np.minimum(EDGES[2:], 30.0)
+    for tail in tails:
+        ratio = np.asarray(tail.get_ydata()) / np.sqrt(np.log(ends / EDGES[1:-1]))
+        np.testing.assert_allclose(ratio, ratio[0])
+        np.testing.assert_allclose(tail.get_xdata(), np.sqrt(ends * EDGES[1:-1]))
+    assert len(tails) == 3
+    assert "in the one up to 30 Å" in picture.alt
+
+
+def test_a_screened_store_shows_its_estimated_profile() -> None:
+    ds = made_up(varied)
+    estimate = 0.5 * ds["strain_error_profile"]
+    ds["strain_error_profile_estimate"] = estimate.assign_attrs(ds["strain_error_profile"].attrs)
+    relaxed = strain_profile(ds)
+    assert relaxed.axes[0].get_ylabel() == "geometry error in bin (Å)"
+    ds = marked(ds, xr.ones_like(ds["status"], dtype=bool), Status.estimated)
+    for name in ("strain_error_profile", "geometry_error"):
+        ds[name] = ds[name] * np.nan
+    figure = strain_profile(ds)
+    assert figure.axes[0].get_ylabel() == "estimated geometry error in bin (Å)"
+    for one, other in zip(relaxed.axes[0].containers, figure.axes[0].containers, strict=True):
+        np.testing.assert_allclose(other[0].get_ydata(), 0.5 * np.asarray(one[0].get_ydata()))
+
+
 def test_effectivity_is_told_apart_where_the_core_is_a_saddle() -> None:
     ds = made_up(varied)
     saddle = ds["weight_virial"] > 0
