@@ -9,12 +9,20 @@ import numpy as np
 import xarray as xr
 
 from sweep.grid import DIMENSIONS
-from sweep.variables import VARIABLE_OF, Source
+from sweep.needed import need
+from sweep.variables import CYLINDER_VARIABLES, VARIABLE_OF, Source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sweep.advice import Advice
+
+
+#: Of what is known of cylinders and dislocations, whatever is fitted: the dimensions of the grid that it has.
+_OF_CYLINDERS = {
+    "burgers_length": ("dislocation",),
+    **{variable.name: ("dislocation", "simulation_radius") for variable in CYLINDER_VARIABLES},
+}
 
 
 class UnitsMissingError(ImportError):
@@ -64,24 +72,27 @@ class SweepAccessor:
 
         Raises
         ------
-        KeyError
-            If there is no such variable.
+        sweep.needed.VariableMissingError
+            A KeyError, if there is no such variable, or no status of its points.
         """
         from sweep.rates.points import LEFT_OUT
 
+        need(self._ds, [error], "usable points")
         values = self._ds[error]
         good = (values > 0) & (values < np.inf)
         variable = VARIABLE_OF.get(error)
         if variable is None or variable.source is not Source.block:
             status = "truncation_status" if error.startswith("truncation_") else "status"
+            need(self._ds, [status], f"usable points of {error}")
             good &= ~self._ds[status].isin([int(flag) for flag in LEFT_OUT])
         return good.rename("usable").assign_attrs(long_name=f"whether {error} is usable", units="1")
 
     def ok(self, error: str = "geometry_error") -> xr.Dataset:
         """Keep the points with a usable error, as `usable` says; the numbers at all others are NaN.
 
-        Flags, such as ``status``, and what does not vary over the points stay as they are.
+        Flags, such as ``status``, and what does not vary over the points stay as they are. Raises as `usable`.
         """
+        need(self._ds, ["status"], "usable points")
         dims = set(self._ds["status"].dims)
         usable = self.usable(error)
         # of an error with several values a point, such as those of bulk and core, all are to be usable
@@ -161,10 +172,16 @@ class SweepAccessor:
         missing = [name for name in DIMENSIONS if name in self._ds.coords and name not in self._ds.dims]
         if not missing:
             return self._ds
-        dims = set(self._ds["status"].dims)
-        # of the variables over points alone: what has other dimensions never had these
-        varying = [name for name in self._ds.data_vars if dims <= set(self._ds[name].dims)]
-        return self._ds[varying].expand_dims(missing)
+        need(self._ds, ["status"], "a part of a store")
+        points = set(self._ds["status"].dims)
+        over_points = [name for name in self._ds.data_vars if points <= set(self._ds[name].dims)]
+        whole = self._ds[over_points].expand_dims(missing)
+        # what has other dimensions never had these, but for those of a cylinder
+        for name in set(self._ds.data_vars) - set(over_points):
+            had = [dim for dim in _OF_CYLINDERS.get(str(name), ()) if dim in missing]
+            lost = [dim for dim in missing if dim not in had]
+            whole[name] = self._ds[name].drop_vars(lost, errors="ignore").expand_dims(had)
+        return whole
 
 
 class StorePlots:

@@ -68,7 +68,7 @@ def measured(ds: xr.Dataset, name: str) -> xr.DataArray:
     if _KIND in values.dims:
         values = values.sel({_KIND: "core"}, drop=True)
     attrs = dict(values.attrs)
-    return values.load().where(known(ds, name)).assign_attrs(attrs)
+    return values.compute().where(known(ds, name)).assign_attrs(attrs)
 
 
 def selected(ds: xr.Dataset, select: Mapping[str, Any] | None) -> xr.Dataset:

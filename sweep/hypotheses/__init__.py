@@ -11,6 +11,7 @@ from sweep.hypotheses.virials import (
     mismatch_rather_than_forces,
     proportional_to_forces,
 )
+from sweep.needed import need
 
 __all__ = [
     "examine",
@@ -28,7 +29,7 @@ def examine(ds: xr.Dataset) -> dict[str, xr.Dataset]:
     Parameters
     ----------
     ds
-        A store, as `sweep.open_store` gives it; it is loaded.
+        A store, as `sweep.open_store` gives it.
 
     Returns
     -------
@@ -37,12 +38,18 @@ def examine(ds: xr.Dataset) -> dict[str, xr.Dataset]:
         (supported, contradicted, cannot tell) and ``data``, what it rests on, over the groups that were tested
         one by one. The claim and the statistic in words are attributes.
 
+    Raises
+    ------
+    sweep.needed.VariableMissingError
+        A KeyError, if the dataset lacks a variable that they need; it says which.
+
     References
     ----------
     theory.md, *Why virials matter*.
     """
     names = ["geometry_error", "far_field_mismatch", "rmse_forces", "labelled_atoms", "status"]
-    ds = ds[names].load()
+    need(ds, names, "hypotheses")
+    ds = ds[names].compute()
     return {
         "H1": mismatch_rather_than_forces(ds),
         "H2": proportional_to_forces(ds),

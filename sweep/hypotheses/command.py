@@ -7,6 +7,7 @@ from rich.console import Console
 from sweep.hypotheses import examine
 from sweep.hypotheses.table import hypotheses_json, hypotheses_lines, hypotheses_tables
 from sweep.location import StoreLike
+from sweep.needed import VariableMissingError
 from sweep.printing import print_found
 from sweep.store import StoreError, open_store
 
@@ -33,7 +34,7 @@ def show_hypotheses(store: StoreLike, *, as_json: bool = False) -> int:
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         found = examine(open_store(store))
-    except (StoreError, OSError) as refusal:
+    except (StoreError, VariableMissingError, OSError) as refusal:
         errors.print(f"sweep: {refusal}", markup=False)
         return REFUSED
     # what a damaged chunk raises is the codec's affair

@@ -32,7 +32,7 @@ def rate_of(
     Parameters
     ----------
     ds
-        A store, as `sweep.open_store` gives it.
+        A store, as `sweep.open_store` gives it; what of it is lazy stays so.
     error
         Name of a variable.
     along
@@ -56,8 +56,8 @@ def rate_of(
     abscissa = along if along in ds.dims else _variable(chosen, along)
     status = _status_name(error) or (None if along in ds.dims else _status_name(along))
     try:
-        flags = None if status is None or status not in chosen else chosen[status].load()
-        errors = errors.load()
+        flags = None if status is None or status not in chosen else chosen[status].compute()
+        errors = errors.compute()
     # what a damaged chunk raises is the codec's affair
     except (RuntimeError, ValueError, OSError) as failure:
         raise RateError(f"{error} cannot be read from the store: {failure}") from failure
@@ -90,7 +90,7 @@ def length_of(ds: xr.Dataset, along: str) -> float | xr.DataArray:
     """
     if along not in RADII or BURGERS not in ds or not bool(ds[BURGERS].notnull().all()):
         return 1.0
-    lengths = ds[BURGERS].load()
+    lengths = ds[BURGERS].compute()
     return lengths if lengths.ndim else float(lengths)
 
 

@@ -15,6 +15,7 @@ import xarray as xr
 import sweep
 from sweep.accessor import UnitsMissingError
 from sweep.hypotheses import examine
+from sweep.needed import VariableMissingError
 from sweep.rates.of_store import rate_of
 from sweep.variables import Status
 from tests.sweep.advice.made import falling, marked, store
@@ -140,6 +141,49 @@ def test_a_part_of_a_store_is_asked_too() -> None:
     assert len(cheapest) == 1
     assert set(cheapest[0].point) == {"domain_radius", "n_train", "weight_forces", "weight_virial"}
     assert isinstance(part.sweep.plot.error(along="n_train"), matplotlib.figure.Figure)
+
+
+def test_a_part_at_one_degree_keeps_what_never_had_degrees(path: Path) -> None:
+    ds = xr.open_zarr(path).load()
+    ds["truncation_geometry_error"][...] = np.array([[0.3, 0.2], [0.4, 0.1]])[
+        :, : ds.sizes["simulation_radius"]
+    ]
+    ds["truncation_status"][...] = Status.relaxed
+    ds["burgers_length"] = ("dislocation", [2.7, 4.4])
+    options = ("truncation_geometry_error", "simulation_radius")
+    for part in (ds.isel(degree=0), ds.isel(degree=0, dislocation=1)):
+        drawn = part.sweep.plot.error(*options).axes
+        assert len(drawn) == part["dislocation"].size
+        heights = np.ravel([container[0].get_ydata() for axes in drawn for container in axes.containers])
+        np.testing.assert_allclose(heights, part["truncation_geometry_error"].values.ravel())
+
+
+def test_what_is_lazy_stays_lazy_whatever_is_asked(path: Path) -> None:
+    ds = xr.open_zarr(path)
+    ds["burgers_length"] = xr.DataArray([2.7, 4.4], dims="dislocation").chunk()
+    ds["labelled_atoms"] = ds["labelled_atoms"].fillna(100.0)
+    ds.sweep.rate("geometry_error", "domain_radius")
+    ds.sweep.rate("truncation_geometry_error", "simulation_radius")
+    ds.sweep.hypotheses()
+    ds.sweep.advise(0.1)
+    ds.sweep.plot.error("geometry_estimate", "domain_radius")
+    assert [name for name, values in ds.data_vars.items() if values.chunks is None] == []
+
+
+def test_what_a_dataset_lacks_is_named() -> None:
+    ds = store(falling)
+    with pytest.raises(
+        VariableMissingError, match=r"^hypotheses: the dataset has no far_field_mismatch, rmse_forces"
+    ):
+        ds.sweep.hypotheses()
+    with pytest.raises(KeyError, match="no status; its variables are basis_size, geometry_error"):
+        ds.drop_vars("status").sweep.ok()
+    with pytest.raises(VariableMissingError, match="no truncation_status"):
+        ds.rename(geometry_error="truncation_geometry_error").sweep.usable("truncation_geometry_error")
+    with pytest.raises(VariableMissingError, match="no geometry_eror; its variables are"):
+        ds.sweep.ok("geometry_eror")
+    with pytest.raises(VariableMissingError, match="no status"):
+        ds.drop_vars("status").isel(degree=0).sweep.hypotheses()
 
 
 @pytest.mark.skipif(PINT, reason="pint-xarray is installed")
