@@ -105,7 +105,7 @@ def _failures(trials: Trials, without: Bools) -> np.ndarray:
     valued = [np.isfinite(side).any(axis=-1) for side in sides]
     failed = [np.isinf(side).any(axis=-1) for side in sides]
     alone = [failed[side] & ~valued[side] & valued[1 - side] for side in (0, 1)]
-    return np.stack(alone).sum(axis=-1)
+    return np.asarray(np.stack(alone).sum(axis=-1))
 
 
 def _summaries(trials: Trials, observation: str, without: Bools, confidence: float) -> list[Effect]:

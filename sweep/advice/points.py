@@ -24,7 +24,7 @@ class Points:
     simulated
         Labels of what is simulated; empty for all of it together.
     typical, upper, lower, alone : (points,) ndarray
-        As in `Limits`; of all together, the largest.
+        As in `Limits`; of all together, the largest, the lower limits being those that hold for all parts at once.
     replicas : (points,) ndarray of int
         Number of replicas; of all together, the smallest.
     barred : (points,) ndarray of bool
@@ -68,7 +68,7 @@ class Points:
 
 def points_of(trials: Trials, confidence: float, share: float) -> Iterator[Points]:
     """Go through what is simulated; where that is more than one thing, end with all of it together."""
-    each = []
+    each, lowers = [], []
     dislocations, radii, recipes, weightings, replicas = trials.log_error.shape
     for dislocation in range(dislocations):
         cost = {
@@ -80,11 +80,15 @@ def points_of(trials: Trials, confidence: float, share: float) -> Iterator[Point
             barred = trials.barred[dislocation, radius].reshape(log_error.shape).any(axis=-1)
             eligible = ~barred & np.isfinite(cost["labelled_atoms"])
             limits = limits_of(log_error, eligible, confidence, share)
+            if (parts := dislocations * radii) > 1:
+                # that one of the parts is above its lower limit is a union of claims: each must be surer
+                surer = 1 - (1 - confidence) / parts
+                lowers.append(limits_of(log_error, eligible, surer, share).lower)
             known = {"barred": barred, "partial": trials.partial[dislocation, radius].ravel(), **cost}
             each.append(_points(trials, trials.simulated(dislocation, radius), limits, known))
             yield each[-1]
     if len(each) > 1:
-        yield _together(each, radii)
+        yield _together(each, np.max(lowers, axis=0), radii)
 
 
 def _points(trials: Trials, simulated: Labels, limits: Limits, known: dict[str, NDArray[Any]]) -> Points:
@@ -101,17 +105,18 @@ def _points(trials: Trials, simulated: Labels, limits: Limits, known: dict[str, 
     )
 
 
-def _together(each: list[Points], radii: int) -> Points:
+def _together(each: list[Points], lower: Floats, radii: int) -> Points:
     """Put all that is simulated together: a point's error is its largest, which no part of it may exceed."""
     # a limit that every part meets with 95 % confidence is met by all with 95 %: an intersection of claims
     largest = {
         name: np.max([getattr(points, name) for points in each], axis=0)
-        for name in ("typical", "upper", "lower", "alone")
+        for name in ("typical", "upper", "alone")
     }
     return Points(
         trials=each[0].trials,
         simulated={},
         **largest,
+        lower=lower,
         replicas=np.min([points.replicas for points in each], axis=0),
         barred=np.any([points.barred for points in each], axis=0),
         partial=np.any([points.partial for points in each], axis=0),

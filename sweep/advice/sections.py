@@ -84,6 +84,8 @@ def _cheapest(advice: Advice) -> Section:
         for found in advice.cheapest
     ]
     note = "fewest labelled atoms come first, then the smallest basis; limits hold for all points compared"
+    if len({found.simulated.get(DISLOCATION) for found in advice.cheapest if found.simulated}) > 1:
+        note += "; errors are per line period, which differs between dislocations"
     return Section("cheapest", "Cheapest point", columns, tuple(rows), note, names, _places(advice))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -9,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.advice import advise
-from sweep.advice.cheapest import Cheapest
+from sweep.advice.cheapest import Cheapest, cheapest_of
+from sweep.advice.points import points_of
+from sweep.advice.table import advice_lines
+from sweep.advice.trials import trials_of
 from sweep.variables import Status
 from tests.sweep.advice.made import LABELS, falling, marked, store
 
@@ -52,6 +57,34 @@ def test_everything_simulated_costs_all_its_training_sets() -> None:
     assert together.verdict == "meets"
     assert together.labelled_atoms == 2 * 16 * ATOMS[6.0]
     assert together.typical >= max(0.03 * 1.3 * 0.95, both[0].typical * 0.95)
+
+
+def test_that_none_meets_everywhere_is_as_sure_as_was_asked() -> None:
+    """Eight cylinders whose errors have the tolerance for their median: 5 of 100 stores may say that none meets it."""
+    one: dict[str, Any] = {"dislocation": ["screw"], "degree": [8], "domain_radius": [6.0], "n_train": [4]}
+    no_weights = dict.fromkeys(("weight_energy", "weight_forces", "weight_virial"))
+    radii = [10.0 * (1 + place) for place in range(8)]
+    wrong = 0
+    for seed in range(60):
+        ds = store(
+            lambda ds: 0.1 * ds["degree"] / 8,
+            scatter=0.2,
+            seed=seed,
+            simulation_radius=radii,
+            **one,
+            **no_weights,
+        )
+        *_, together = points_of(trials_of(ds, "geometry_error"), 0.95, 0.5)
+        wrong += cheapest_of(together, 0.1).verdict == "none meets"
+    # 5 % of 60, and what chance adds to it once in a thousand
+    assert wrong <= 9
+    assert cheapest_of(together, 0.05).verdict == "none meets"
+
+
+def test_that_errors_are_per_line_period_is_said_of_several_dislocations() -> None:
+    for names, said in ((["screw", "edge"], True), (["screw"], False)):
+        lines = list(advice_lines(advise(store(falling, dislocation=names), 0.1)))
+        assert any("per line period, which differs" in line for line in lines) is said
 
 
 def test_an_unreachable_tolerance_is_said_to_be() -> None:
