@@ -30,6 +30,8 @@ from sweep.figures.weightings import best_weighting
 
 #: Cells, at the most, that have their value written in them.
 MOST_WRITTEN = 48
+# Width of a dot, and of the panel that half of a cell's dots would fill, in points.
+_DOT, _PANEL = 3.0, 150.0
 _FALLBACKS = ("degree", "domain_radius", "n_train")
 
 
@@ -130,19 +132,36 @@ def _panel(axis: Axes, values: xr.DataArray, up: str, across: str) -> str:
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     bar.ax.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if high < 8 * low else "")
     same = _same_as_best(values, up, across, row, column)
-    written = cells.size <= MOST_WRITTEN
-    for (i, j), cell in np.ndenumerate(cells):
-        if not np.isfinite(cell):
-            continue
-        ink = "white" if norm(cell) < 0.5 else "black"
-        text = number(cell, 2) if written else ""
-        mark = "★" if (i, j) == (row, column) else "•" if same[i, j] else ""
-        axis.text(j, i, f"{text} {mark}".strip(), color=ink, ha="center", va="center", fontsize=9)
+    _mark(axis, cells, np.where(norm(cells) < 0.5, "white", "black"), same, (row, column))
     where = f"{words(across)} {median[across].values[column]:g}"
     if up != "one":
         where += f", {words(up)} {median[up].values[row]:g}"
     told = f"{values[DISLOCATION].item()}: lowest {number(low)}, highest {number(high)} {unit_of(values)}".strip()
     return f"{told}; lowest at {where}; {int(same.sum()) - 1} others not told from it."
+
+
+def _mark(
+    axis: Axes,
+    cells: NDArray[np.float64],
+    inks: NDArray[np.str_],
+    same: NDArray[np.bool_],
+    best: tuple[int, int],
+) -> None:
+    """Write the values in the cells of a small map; mark the best by a star, those not told from it by dots."""
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9}
+    if cells.size <= MOST_WRITTEN:
+        for i, j in np.argwhere(np.isfinite(cells)).tolist():
+            mark = "★" if (i, j) == best else "•" if same[i, j] else ""
+            text = f"{number(cells[i, j], 2)} {mark}".strip()
+            axis.text(j, i, text, color=str(inks[i, j]), **style)
+        return
+    # a text for each cell of a long axis would take minutes
+    dots = same & np.isfinite(cells)
+    dots[best] = False
+    rows, columns = np.nonzero(dots)
+    size = min(_DOT, _PANEL / max(cells.shape))
+    axis.scatter(columns, rows, s=size**2, c=inks[dots].tolist(), linewidths=0, rasterized=True)
+    axis.text(best[1], best[0], "★", color=str(inks[best]), **style)
 
 
 def _label_axes(axis: Axes, median: xr.DataArray, up: str, across: str) -> None:

@@ -97,6 +97,20 @@ def test_cells_that_replicas_cannot_tell_from_the_lowest_have_a_dot() -> None:
     assert "0 others not told from it" in apart.alt
 
 
+def test_a_map_over_long_weight_axes_has_dots_and_one_text_each_panel() -> None:
+    weights = np.geomspace(0.01, 100, 40).tolist()
+    ds = made_up(scatter=0.3, weight_virial=weights, degree=[8], domain_radius=[6.0])
+    picture = picture_of_weights(ds)
+    for axes, told in zip(picture.figure.axes, picture.alt.split("others not told")[:-1], strict=False):
+        assert [text.get_text() for text in axes.texts] == ["★"]
+        ((dots),) = axes.collections
+        assert len(dots.get_offsets()) == int(told.split()[-1]) > 0  # type: ignore[arg-type]
+        # on cells, and not on the star's
+        places = {tuple(map(int, place)) for place in np.asarray(dots.get_offsets())}
+        assert places <= {(column, row) for column in range(40) for row in range(2)}
+        assert tuple(map(int, axes.texts[0].get_position())) not in places
+
+
 def test_one_weight_is_drawn_against_the_degree() -> None:
     figure = weight_heat_map(made_up(varied, weight_forces=[1.0]))
     assert figure.axes[0].get_ylabel() == "degree"
