@@ -22,6 +22,12 @@ from sweep.variables import Status
 # Fewer labels than this and a rate is a line through two points.
 _LEAST_LABELS = 3
 _ENERGY = "energy_error"
+# What became of points without a measurement, in words.
+_NO_MEASUREMENT = {
+    Status.unconverged.name: "did not converge",
+    Status.other_minimum.name: "ended in another minimum",
+    Status.failed.name: "failed",
+}
 
 
 def conclusions(ds: xr.Dataset) -> list[Conclusion]:
@@ -49,8 +55,11 @@ def _progress(ds: xr.Dataset) -> Conclusion:
     text = f"{total:,} points: {said}."
     if left := counts.get(Status.pending.name, 0):
         text += f" The study is not finished: {100 * left / total:.0f} % of its points are still to come."
+    gone = [words_ for name, words_ in _NO_MEASUREMENT.items() if counts.get(name)]
+    if gone:
+        text += f" Points that {' or '.join(gone)} are in no error and no rate below."
     if counts.get(Status.failed.name):
-        text += " Failed points are in no figure and no number below; the run's log says why they failed."
+        text += " Why points failed says sweep status --failures."
     return Conclusion("Points", text)
 
 
@@ -83,20 +92,25 @@ def _lowest(ds: xr.Dataset, error: str) -> Iterator[Conclusion]:
         unit, count = unit_of(values), int(best["count"])
         # dimensions with one label say nothing of the choice
         labels = {str(name): ds[name].values[place_] for name, place_ in at.items() if ds.sizes[name] > 1}
+        compared = int(np.isfinite(medians).sum())
         ends = ""
         if count > 1:
-            ends = (
-                f" ({number(float(best['low']))} to {number(float(best['high']))} {unit}, which holds the median with "
-                f"{100 * confidence_of(count):.0f} % confidence)"
-            )
+            ends = f" ({number(float(best['low']))} to {number(float(best['high']))} {unit}{_sure(compared, count)})"
         where = f" at {places(ds, labels)}" if labels else ""
         lowest, usual = number(float(best["median"])), number(float(one.median()))
         text = f"{lowest} {unit}{ends}{where}; the median of all is {usual} {unit}."
         replicas = f"{count} replica{'s' if count != 1 else ''}"
-        basis = (
-            f"median over {replicas}; the lowest of {int(np.isfinite(medians).sum()):,} medians is biased low"
-        )
+        basis = f"median over {replicas}"
+        if compared > 1:
+            basis += f"; the lowest of {compared:,} medians is biased low, and so is its interval"
         yield Conclusion(f"Lowest {words(error)}, {dislocation}", text, basis)
+
+
+def _sure(compared: int, count: int) -> str:
+    """Say what an interval is worth: of the lowest of several medians less than of one that was not chosen."""
+    return (
+        "" if compared > 1 else f", which holds the median with {100 * confidence_of(count):.0f} % confidence"
+    )
 
 
 def _rates(ds: xr.Dataset, error: str) -> Iterator[Conclusion]:

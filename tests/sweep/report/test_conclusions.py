@@ -64,9 +64,21 @@ def test_the_lowest_error_is_that_of_the_data_and_says_where() -> None:
     one = about(conclusions(ds), "Lowest geometry error, screw")
     median = float(ds["geometry_error"].median("replica").min())
     assert one.text.startswith(f"{median:.3g} Å (")
-    for word in ("domain radius 16 Å", "forces weight 3", "75 % confidence"):
+    for word in ("domain radius 16 Å", "forces weight 3"):
         assert word in one.text
     assert "biased low" in one.basis
+
+
+def test_only_a_median_that_was_not_chosen_has_a_confidence() -> None:
+    """The interval of the lowest of many medians misses that median's true value far more often than it says."""
+    many = about(conclusions(made_up(falling, **ONE)), "Lowest geometry error, screw")
+    assert "confidence" not in many.text
+    assert "and so is its interval" in many.basis
+    labels = {"simulation_radius": [25.0], "degree": [8], "domain_radius": [6.0]}
+    weights = {"weight_forces": [1.0], "weight_virial": [1.0]}
+    one = about(conclusions(made_up(falling, **ONE, **labels, **weights)), "Lowest geometry error, screw")
+    assert "which holds the median with 75 % confidence" in one.text
+    assert "biased low" not in one.basis
 
 
 def test_points_are_counted_and_an_unfinished_study_says_so() -> None:
@@ -76,7 +88,13 @@ def test_points_are_counted_and_an_unfinished_study_says_so() -> None:
     text = about(conclusions(ds), "Points").text
     assert f"{ds['status'].size:,} points" in text
     assert "not finished: 17 %" in text
-    assert "failed" in text
+    assert "Points that failed are in no error" in text
+    assert "sweep status --failures" in text
+    astray = marked(made_up(), made_up()["replica"] == 0, Status.other_minimum)
+    astray = marked(astray, astray["replica"] == 1, Status.unconverged)
+    text = about(conclusions(astray), "Points").text
+    assert "Points that did not converge or ended in another minimum are in no error" in text
+    assert "--failures" not in text
 
 
 def test_saddles_are_told() -> None:
