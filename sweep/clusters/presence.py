@@ -43,9 +43,16 @@ class Presence:
         Raises
         ------
         WorkersLostError
-            If there has been none for longer than the patience.
+            If there has been none for longer than the patience, or the scheduler is gone for good.
         """
-        now, count = self.clock(), int(self.client.scheduler_info(n_workers=0)["n_workers"])
+        now, told = self.clock(), self.client.scheduler_info(n_workers=0)
+        # a client that gave up reconnecting has forgotten what it knew
+        if "n_workers" not in told:
+            raise WorkersLostError(
+                "the scheduler is gone, and did not come back; start it and its workers, then run the same command "
+                "again to go on"
+            )
+        count = int(told["n_workers"])
         if count:
             self._last = now
         elif now - self._last > self.patience_s:
