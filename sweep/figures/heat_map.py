@@ -174,7 +174,9 @@ def _label_axes(axis: Axes, median: xr.DataArray, up: str, across: str) -> None:
             continue
         labels = median[name].values
         step = -(-len(labels) // 10)
-        set_ticks(range(0, len(labels), step), [f"{label:g}" for label in labels[::step]])
+        # weights of long axes are seldom round: their digits would run into the next label
+        digits = 3 if step > 1 and name.startswith("weight_") else 6
+        set_ticks(range(0, len(labels), step), [f"{label:.{digits}g}" for label in labels[::step]])
         set_label(axis_label(median[name].assign_attrs(long_name=words(name))))
 
 
