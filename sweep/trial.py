@@ -7,11 +7,11 @@ from typing import Any
 
 from sweep.artefacts import Recipe
 from sweep.gang import Gang, GangDied, GangError, GangOptions, KernelError, LaunchError
+from sweep.kernel_arguments import plain_values, resolved
 from sweep.measured import ATTRIBUTE, collision
 from sweep.prepared import Prepared
 from sweep.source_files import SourceChangedError, SourceFiles
 from sweep.store import open_store
-from sweep.worker import plain_values, resolved
 
 # Longest the potential may take for one crystal, s, and the reading of the training files, which may be long.
 POTENTIAL_LIMIT_S, FILES_LIMIT_S = 300.0, 3600.0

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from distributed import Client, Reschedule, Worker, WorkerPlugin, get_worker
 
-from sweep.artefacts import KEY_MARK, ArtefactFolder, KernelCall, Recipe
+from sweep.artefacts import ArtefactFolder, KernelCall, Recipe
 from sweep.assignments import Estimated
 from sweep.clusters.leaving import LEAVING, PATIENCE_S
 from sweep.gang import GangDied, GangError, GangOptions, GangTimeout, log_of
 from sweep.grid import Block, Cylinder
 from sweep.journal import AnyRecord, Journal, JournalReader, RecordIndex
+from sweep.kernel_arguments import resolved
 from sweep.limits import GivenLimits, KernelLimits, how_to_change
 from sweep.measured import Measure
 from sweep.measuring import measured
@@ -38,10 +39,6 @@ from sweep.worker_log import WeightLabels, WorkerLog, coordinates, coordinates_o
 PLUGIN = "farfield-gang"
 # A worker is not taken for lost within so short a time: whoever read the journals since then need not look again, s.
 LOOK_AGAIN_S = 2.0
-# Small artefacts of plain numbers that kernels take as a mapping instead of a path.
-BY_VALUE = frozenset({"material"})
-# Marks the word of a potential's commands that stands for a file, named by its contents.
-CONTENT = "sha256:"
 
 
 @dataclass(frozen=True)
@@ -210,61 +207,6 @@ def gangs(client: Client, workplace: Workplace) -> Iterator[None]:
         # workers that outlive the run keep nothing of it; those that have gone need nothing taken away
         with suppress(Exception):
             client.unregister_worker_plugin(PLUGIN)
-
-
-def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[str, str]) -> dict[str, Any]:
-    """Turn a recipe's inputs into a kernel's arguments.
-
-    Parameters
-    ----------
-    inputs
-        Plain data and recipes, themselves or by their keys as in `KernelCall`.
-    folder
-        Where the recipes' artefacts are.
-    files
-        Paths of files by the hash of their contents.
-
-    Returns
-    -------
-    dict
-        Recipes have become paths (those of `BY_VALUE` the plain values they hold), and words
-        ``sha256:…`` the paths of files with those contents.
-    """
-
-    def fill(value: Any) -> Any:
-        if isinstance(value, Recipe):
-            return str(folder.path_of(value))
-        if isinstance(value, str):
-            return " ".join(_path_of(word, files) for word in value.split(" ")) if CONTENT in value else value
-        if isinstance(value, Mapping):
-            if KEY_MARK in value:
-                return str(folder.path_of(value[KEY_MARK]))
-            return {name: fill(part) for name, part in value.items()}
-        return [fill(part) for part in value] if isinstance(value, (list, tuple)) else value
-
-    return {
-        name: plain_values(folder.read(drawn))
-        if name in BY_VALUE and (drawn := _drawn_on(value)) is not None
-        else fill(value)
-        for name, value in inputs.items()
-    }
-
-
-def _drawn_on(value: Any) -> Recipe | str | None:
-    """Give the recipe that an input is, or its key; None for anything else."""
-    if isinstance(value, Mapping):
-        return value.get(KEY_MARK)
-    return value if isinstance(value, Recipe) else None
-
-
-def _path_of(word: str, files: Mapping[str, str]) -> str:
-    # a word of a calculator's options may look like one and be its own
-    return files.get(word, word) if word.startswith(CONTENT) else word
-
-
-def plain_values(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays of one number or word each as Python's own values."""
-    return {name: np.asarray(array).item() for name, array in arrays.items()}
 
 
 def here() -> GangPlugin:

@@ -10,10 +10,10 @@ import pytest
 from mpi4py import MPI
 
 from kernels.materials import bulk_properties
+from sweep.kernel_arguments import resolved
 from sweep.study import read_study
 from sweep.study.potentials import find_potential_files
 from sweep.study.presets import PRESETS
-from sweep.worker import resolved
 
 STUDY = """\
 study: presets

@@ -15,12 +15,12 @@ from sweep.exporting.errors import ExportError
 from sweep.exporting.stored_study import stored_recipes
 from sweep.gang import Gang, GangError, GangOptions, KernelError
 from sweep.grid import Grid
+from sweep.kernel_arguments import resolved
 from sweep.location import StoreLike, location_of
 from sweep.lock import driver_lock
 from sweep.store import open_store
 from sweep.store.potential_cores import write_potential_core
 from sweep.variables import Status
-from sweep.worker import resolved
 
 KERNEL = "kernels.relaxed_core:relaxed_core"
 # A large cylinder and a large basis, s.

@@ -15,12 +15,12 @@ from sweep.exporting.whole_file import whole_file
 from sweep.fingerprint import differences
 from sweep.gang import Gang, GangError, GangOptions, KernelError
 from sweep.grid import AxisValue
+from sweep.kernel_arguments import resolved
 from sweep.kernel_versions import KERNEL_VERSIONS
 from sweep.location import StoreLike, location_of
 from sweep.recipes import needs
 from sweep.store import open_store, stored_fingerprint
 from sweep.variables import Status
-from sweep.worker import resolved
 
 KERNEL = "kernels.exported:potential_file"
 # Building and tabulating the largest basis takes a minute, s.

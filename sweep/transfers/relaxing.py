@@ -14,13 +14,13 @@ from sweep.exporting.choice import block_of, chosen_point, named, place_of
 from sweep.exporting.errors import ExportError
 from sweep.exporting.stored_study import stored_recipes
 from sweep.gang import Gang, GangError, GangOptions
+from sweep.kernel_arguments import resolved
 from sweep.location import StoreLike, location_of
 from sweep.lock import driver_lock
 from sweep.store import open_store
 from sweep.store.transfers import write_relaxed_transfer
 from sweep.transfers.variables import STATUS, TARGET
 from sweep.variables import Status
-from sweep.worker import resolved
 
 # A large cylinder and a large basis, s.
 LIMIT_S = 1800.0

@@ -9,12 +9,12 @@ import pytest
 from mpi4py import MPI
 
 from kernels.references import open_reference
+from sweep.kernel_arguments import resolved
 from sweep.study import read_study
 from sweep.study.errors import StudyError
 from sweep.study.potentials import find_potential_files, potential_folders
 from sweep.study.presets import PRESETS, FinnisSinclairPreset, LammpsPreset
 from sweep.study.resolved import ResolvedCalculator, ResolvedConstants, ResolvedLammps
-from sweep.worker import resolved
 
 TEXT = """\
 study: trial

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from sweep.artefacts import ArtefactFolder
 from sweep.fingerprint import differences, fingerprint
+from sweep.kernel_arguments import resolved
 from sweep.study import read_study
 from sweep.study.errors import StudyError, TrainingFilesError
 from sweep.study.resolved import ResolvedLammps
 from sweep.study.training_files import ResolvedTrainingFiles, TrainingFile, find_training_files
-from sweep.worker import resolved
 
 TEXT = """\
 study: trial
