@@ -139,11 +139,11 @@ def measured(seed: int, workers: int, folder: Path, size: dict[str, Any]) -> Mea
 
 def plan_of(seed: int, folder: Path, size: dict[str, Any]) -> Any:
     """Plan a study of which nothing is made."""
-    from sweep.run import forecast
+    from sweep.forecast import forecast
 
     study = folder / f"plan-{seed}.yaml"
     study.write_text(STUDY.format(seed=seed, **size), encoding="utf-8")
-    return forecast(study, store=study.with_suffix(".zarr"), artefacts=None)[0]
+    return forecast(study, store=study.with_suffix(".zarr"), artefacts=None).plan
 
 
 def gang_start() -> float:

@@ -4,8 +4,8 @@ Started on each MPI rank as ``python -P -m kernels.rank FOLDER``. The rank conne
 in that folder; each proves to the other who it is, and only then is anything unpickled. The rank learns what it
 needs (processors, modules to import), joins MPI, and then serves: each request names a function
 ``"module:function"``, which is called as ``function(comm, **arguments)`` on every rank with a fresh duplicate of
-the gang's communicator. Rank 0's return value, plain data and NumPy arrays, is the answer; an exception on any
-rank is sent as text.
+the gang's communicator. Rank 0's return value, plain data and NumPy arrays, is the answer; each rank adds how much
+memory it held at most. An exception on any rank is sent as text.
 
 The communicator handed to a function lives as long as the call. A kernel that keeps something across
 calls (a LAMMPS instance in a cache, say) gives it a communicator of its own: ``comm.Dup()``.
@@ -28,6 +28,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kernels import peak_memory
 from kernels.owner import connect
 from kernels.processors import take
 
@@ -126,10 +127,12 @@ def _serve(owner: Connection, communicator: MPI.Intracomm) -> None:
 def _answer(owner: Connection, communicator: MPI.Intracomm, body: bytes | None, size: int) -> None:
     """Run one call on this rank and send what came of it."""
     try:
+        measured = peak_memory.begin_anew()
         call_communicator = communicator.Dup()
         name, arguments = pickle.loads(_broadcast(communicator, body, size))
         value = _function(name)(call_communicator, **arguments)
-        answer = pickle.dumps(("returned", value if communicator.rank == 0 else None), protocol=5)
+        peak = peak_memory.peak_bytes() if measured else None
+        answer = pickle.dumps(("returned", value if communicator.rank == 0 else None, peak), protocol=5)
     except BaseException as error:  # noqa: BLE001 - SystemExit too: an unanswered call looks like a hang
         # Freed, its context would go to the next call's duplicate, and this call's stray messages with it.
         answer = pickle.dumps(("raised", *_described(error)), protocol=5)

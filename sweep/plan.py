@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sweep.artefacts import ArtefactFolder, Recipe
-from sweep.expected_time import in_words
 from sweep.grid import Block, Cylinder
 from sweep.recipes import Recipes, needs
 from sweep.stages import STAGE_OF, STAGES
@@ -57,10 +56,6 @@ class Plan:
         Points that the study asks for, and those of them that are recorded or excluded.
     points_failed
         Points that are recorded as failed.
-    points_not_chosen
-        Points that are estimated and stay so: the study's fidelity does not choose them.
-    point_seconds
-        Of a forecast: median wall time of the points relaxed so far (s), and how many they are.
     """
 
     recipes: Recipes
@@ -71,17 +66,24 @@ class Plan:
     points_total: int
     points_done: int
     points_failed: int = 0
-    points_not_chosen: int = 0
-    point_seconds: tuple[float, int] | None = None
+
+    @property
+    def calls(self) -> Counter[str]:
+        """Number of calls to make, by kernel."""
+        count = Counter(recipe.function for recipe in self.artefacts)
+        (truncation,), (estimates,), (relaxation,) = (
+            STAGES[stage] for stage in ("truncation", "estimates", "relaxations")
+        )
+        count[truncation] = len(self.cylinders)
+        count[estimates] = sum(not work.recorded for work in self.blocks)
+        count[relaxation] = sum(len(work.weightings) for work in self.blocks)
+        return count
 
     @property
     def tasks(self) -> dict[str, int]:
         """Number of tasks to run, by stage."""
-        count = Counter(STAGE_OF[recipe.function] for recipe in self.artefacts)
-        count["truncation"] = len(self.cylinders)
-        count["estimates"] = sum(not work.recorded for work in self.blocks)
-        count["relaxations"] = sum(len(work.weightings) for work in self.blocks)
-        return {stage: count[stage] for stage in STAGES}
+        calls = self.calls
+        return {stage: sum(calls[kernel] for kernel in kernels) for stage, kernels in STAGES.items()}
 
     @property
     def nothing_to_do(self) -> bool:
@@ -177,37 +179,3 @@ def left_to_do(plan: Plan) -> str:
     others = f"{transfers} transfer{'s' * (transfers != 1)} to other dislocations"
     words = {points: plan.blocks, cylinders: plan.cylinders, others: transfers}
     return " and ".join(word for word, wanted in words.items() if wanted)
-
-
-def described(plan: Plan, added: Mapping[str, Sequence[object]] | None = None) -> Sequence[str]:
-    """Give a plan in lines for people: points, blocks, new labels, and tasks by stage with what exists already."""
-    grid = plan.recipes.grid
-    lines = [
-        f"study {plan.recipes.study.study}: {grid.n_points} points in {grid.n_blocks} blocks"
-        + (f", {grid.n_asked} of them listed" if grid.listed is not None else "")
-        + (f", {grid.n_excluded} excluded (every weight zero)" if grid.n_excluded else ""),
-        f"{plan.points_done} points done, {plan.points_total - plan.points_done} to do"
-        + (f"; {plan.points_failed} of those done failed (--retry-failed)" if plan.points_failed else "")
-        if plan.recipes.fitting
-        else "no point is asked for (fidelity.points is none)",
-    ]
-    if added:
-        words = (
-            f"{name} {', '.join(f'{label:g}' if isinstance(label, float) else str(label) for label in labels)}"
-            for name, labels in added.items()
-        )
-        lines.append(f"new: {'; '.join(words)}")
-    if plan.recipes.comparing:
-        total, left = len(list(grid.cylinders())), len(plan.cylinders)
-        lines.append(f"truncation errors of {total} cylinders: {total - left} done, {left} to do")
-    for stage, count in plan.tasks.items():
-        exist = plan.present[stage]
-        most = " at the most" if stage == "relaxations" and count and plan.recipes.sampling else ""
-        lines.append(f"  {stage:<12} {count:>6} to run{most}" + (f", {exist} exist" if exist else ""))
-    if plan.points_not_chosen:
-        lines.append(
-            f"{plan.points_not_chosen} points stay estimated: the study's fidelity does not choose them"
-        )
-    if plan.point_seconds is not None and plan.tasks["relaxations"]:
-        lines.append(in_words(plan.tasks["relaxations"], *plan.point_seconds))
-    return lines

@@ -174,11 +174,27 @@ class Prepared:
             retry_failed=retry_failed,
         )
 
-    def plan(self, remaining: Remaining, *, verify: bool) -> Plan:
-        """Give what is left to do."""
+    def check_unchanged(self, *, accept_versions: bool) -> bool:
+        """Compare with the store and the run folder that are there; whether packages differ.
+
+        Raises
+        ------
+        StudyChangedError
+            As `sweep.identity.Identity.check_same`.
+        """
+        identity, differ, store = self.identity, False, self.folders.store
+        if store.exists():
+            differ |= identity.check_same(Identity.of_store(store), store, accept_versions=accept_versions)
+        earlier = Identity.of_run(self.folders.run)
+        if earlier is not None:
+            differ |= identity.check_same(earlier, self.folders.run, accept_versions=accept_versions)
+        return differ
+
+    def plan(self, remaining: Remaining, *, verify: bool, artefacts: ArtefactFolder | None = None) -> Plan:
+        """Give what is left to do, with the artefacts of another folder where one is given."""
         return plan_study(
             self.recipes,
-            self.artefacts,
+            artefacts or self.artefacts,
             remaining,
             verify=verify,
             points_failed=remaining.failed,

@@ -9,7 +9,8 @@ from rich.console import Console
 from sweep.clusters import ClusterChoice
 from sweep.location import StoreLike
 from sweep.refinement import NEEDED, Refinement, points_to_refine
-from sweep.run import LOCAL, RefusedError, run_study
+from sweep.refusals import RefusedError
+from sweep.run import LOCAL, run_study
 from sweep.store import StoreError, open_store
 from sweep.study.sections import Fidelity
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,29 +9,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from rich.console import Console
 
 from sweep.artefact_users import mark_finished, using
-from sweep.artefacts import RecipeError
 from sweep.burgers import keep_burgers_lengths
 from sweep.clusters import Cluster, ClusterChoice, ClusterError, Site, Workers, WorkersLostError
 from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
 from sweep.engine import Engine
-from sweep.expected_time import seconds_of_points
 from sweep.gang import last_lines, log_of
-from sweep.grid import GridError
-from sweep.identity import Identity, StudyChangedError
 from sweep.journal import Journal, JournalError
 from sweep.limits import GivenLimits
-from sweep.location import LocationError, StoreLike
-from sweep.lock import StoreLockedError, driver_lock
+from sweep.location import StoreLike
+from sweep.lock import driver_lock
 from sweep.measuring import measure_lines
 from sweep.plan import Plan, left_to_do
 from sweep.prepared import Prepared, prepare
 from sweep.progress import RunProgress
 from sweep.refinement import Refinement
+from sweep.refusals import REFUSALS, RefusedError
 from sweep.remaining import Remaining
 from sweep.schedule import Failure
 from sweep.selection import ListedPoints
@@ -44,7 +39,6 @@ from sweep.store import (
     write_configuration,
 )
 from sweep.store.root import open_root
-from sweep.study import StudyError
 from sweep.study.sections import Fidelity
 from sweep.summary import any_lost, saddles, status_counts, summary_table, truncation_table
 from sweep.transfers.gathering import gathered_transfers
@@ -55,54 +49,8 @@ from sweep.worker import Workplace, gangs
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 LOCAL = ClusterChoice()
 
-_REFUSALS = (
-    StudyError,
-    StudyChangedError,
-    GridError,
-    StoreError,
-    StoreLockedError,
-    ClusterError,
-    LocationError,
-    RecipeError,
-    JournalError,
-    OSError,
-)
 # What a machine may do to a run that has begun: a full disk, a folder that went away, no worker or scheduler left.
 _STOPS = (OSError, StoreError, JournalError, ClusterError, WorkersLostError, TimeoutError)
-
-
-class RefusedError(ValueError):
-    """Input that cannot be run; nothing has been written."""
-
-
-def forecast(
-    study: Path, *, store: StoreLike | None, artefacts: Path | None, run_folder: Path | None = None
-) -> tuple[Plan, dict[str, list[Any]]]:
-    """Say what a run would do, and which labels its axes have grown by; nothing is written and no worker started.
-
-    Raises
-    ------
-    RefusedError
-        If the study cannot be run.
-    """
-    try:
-        prepared = prepare(study, store, artefacts, run_folder=run_folder)
-        _check_unchanged(prepared, accept_versions=True)
-        made = prepared.folders.store
-        # the store's own, where there is one: a run's is written before its store grows
-        earlier = Identity.of_store(made) if made.exists() else Identity.of_run(prepared.folders.run)
-        added = {} if earlier is None else prepared.identity.added_to(earlier)
-        remaining = prepared.remaining()
-        plan = prepared.plan(remaining, verify=False)
-        chosen = sum(len(work.weightings) for work in plan.blocks if work.recorded)
-        left = int((remaining.status == Status.estimated).sum()) - chosen
-        return replace(
-            plan,
-            points_not_chosen=left if prepared.recipes.sampling else 0,
-            point_seconds=seconds_of_points(made) if made.exists() else (math.nan, 0),
-        ), added
-    except _REFUSALS as error:
-        raise RefusedError(str(error)) from error
 
 
 def run_study(
@@ -166,7 +114,7 @@ def run_study(
             if refinement is not None:
                 listed = ListedPoints(refinement.points, prepared.grid.weightings())
                 prepared = replace(prepared, choice=listed)
-            _check_unchanged(prepared, accept_versions=accept_versions)
+            prepared.check_unchanged(accept_versions=accept_versions)
             cluster.check()
             tried = try_inputs(prepared)
             prepared = replace(prepared, declared=declared_measures(prepared))
@@ -175,11 +123,11 @@ def run_study(
             guarded = prepared.folders.store.guarded(lock.check)
             prepared = replace(prepared, folders=replace(prepared.folders, store=guarded))
             # once more: another driver may have set it up during the trial
-            _check_unchanged(prepared, accept_versions=accept_versions)
+            prepared.check_unchanged(accept_versions=accept_versions)
             remaining = prepared.remaining(retry_failed=retry_failed)
             held.enter_context(using(prepared.folders.artefacts))
             set_up(prepared)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise RefusedError(str(error)) from error
         try:
             for recipe, arrays in tried:
@@ -192,18 +140,6 @@ def run_study(
             progress.print(f"sweep: stopped: {error}", markup=False)
             progress.print("what is journaled is safe: mend that, and run the same command again to go on")
             return STOPPED
-
-
-def _check_unchanged(prepared: Prepared, *, accept_versions: bool) -> bool:
-    """Compare with the store and the run folder that are there; whether packages differ."""
-    identity, differ = prepared.identity, False
-    if prepared.folders.store.exists():
-        store = prepared.folders.store
-        differ |= identity.check_same(Identity.of_store(store), store, accept_versions=accept_versions)
-    earlier = Identity.of_run(prepared.folders.run)
-    if earlier is not None:
-        differ |= identity.check_same(earlier, prepared.folders.run, accept_versions=accept_versions)
-    return differ
 
 
 def _run(

@@ -191,6 +191,8 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         seconds = time.perf_counter() - started
         self.limits.learn(function, seconds)
         about |= {"duration_s": round(seconds, 6), "outcome": "succeeded"}
+        if gang.peak_memory_bytes is not None:
+            about["peak_memory_mb"] = round(gang.peak_memory_bytes / 1e6, 1)
         if isinstance(status := answer.get("status"), str):
             about["status"] = status
         self.log.write(logging.INFO, **about)

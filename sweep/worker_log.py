@@ -36,7 +36,9 @@ class WorkerLog:
 
     Each line is an object with ``time`` (ISO 8601, UTC), ``level``, ``worker``, ``stage``, ``function``, ``at`` (the
     coordinates that the call was for), ``attempt``, ``ranks``, ``duration_s`` and ``outcome``: succeeded, raised, timed
-    out, died, or not started. ``message`` says more of what did not succeed, ``status`` how a relaxation ended.
+    out, died, or not started. Of what succeeded ``peak_memory_mb`` says how much memory the ranks held at most, added
+    up over them (10⁶ bytes), where the machine tells. ``message`` says more of what did not succeed, ``status`` how a
+    relaxation ended.
 
     Parameters
     ----------

@@ -21,6 +21,11 @@ def echo(comm, value):
     return value
 
 
+def hold_memory(comm, megabytes):
+    """Hold so much memory on every rank, and let it go."""
+    return float(np.ones(megabytes * 10**6 // 8)[-1])
+
+
 def describe(comm):
     return {
         "size": comm.size,

@@ -30,6 +30,13 @@ def test_longer_axes_cost_only_what_is_new(tmp_path: Path) -> None:
     ).stdout
     assert "2 points done, 6 to do" in planned
     assert "new: n_train 2; replica 1" in planned
+    # two weightings of the size that is new, of both, and of the replica that is new
+    assert "to do: 2 of a new n_train, 2 of a new n_train and replica, 2 of a new replica" in planned
+    stages = {words[0]: line for line in planned.splitlines() if (words := line.split()) and "to run" in line}
+    assert all(" GB (from " in stages[name] for name in ("training", "factors", "fits", "relaxations")), (
+        planned
+    )
+    assert "in all about" in planned
     status, output, errors = run(study)
     assert status == 0, output + errors
     again, output, errors = run(study)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.simulated_cluster import Cluster, Costs, Server
 from benchmarks.simulated_work import AlikeWork, PlannedWork, Times
-from sweep.run import forecast
+from sweep.forecast import forecast
 from sweep.stages import STAGE_OF
 from tests.small_study import STUDY
 
@@ -105,7 +105,7 @@ def test_times_keep_the_first_call_apart_and_share_a_call_among_its_points() -> 
 def test_a_plan_is_worked_through_in_the_engines_order_to_its_end(tmp_path: Path, seconds: float) -> None:
     study = tmp_path / "study.yaml"
     study.write_text(STUDY)
-    plan, _ = forecast(study, store=tmp_path / "store.zarr", artefacts=None)
+    plan = forecast(study, store=tmp_path / "store.zarr", artefacts=None).plan
     count = sum(plan.tasks.values())
     assert plan.tasks["relaxations"] > 1
     times = dict.fromkeys(STAGE_OF, Times(seconds, (seconds,)))

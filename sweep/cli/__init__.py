@@ -58,7 +58,7 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
     except ValueError as error:
-        from sweep.run import RefusedError
+        from sweep.refusals import RefusedError
 
         if not isinstance(error, RefusedError):
             raise

@@ -27,13 +27,17 @@ def plan(
     artefacts: ArtefactPath = None,
     run_folder: RunFolder = None,
 ) -> None:
-    """Say what a run would do: points, blocks, tasks by stage, and what exists already."""
-    from sweep.plan import described
-    from sweep.run import forecast
+    """Say what a run would do, what not and why, and what that costs by what earlier calls took; nothing is written."""
+    from sweep.forecast import described, forecast
+    from sweep.refusals import RefusedError
 
     console = Console(soft_wrap=True, highlight=False)
-    for line in described(*forecast(study, store=store, artefacts=artefacts, run_folder=run_folder)):
+    with Console(stderr=True).status("looking at store, journals and artefacts"):
+        found = forecast(study, store=store, artefacts=artefacts, run_folder=run_folder)
+    for line in described(found):
         console.print(line, markup=False)
+    if found.refused:
+        raise RefusedError(found.refused)
 
 
 def run(

@@ -61,6 +61,13 @@ class Call:
         self._timeout_s = math.inf if timeout_s is None else timeout_s
         self._deadline = time.monotonic() + self._timeout_s
         self._answers: dict[int, object] = {}
+        self._peaks: list[object] = []
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """What the ranks that returned held at most, added up (bytes); None where one could not tell."""
+        known = [peak for peak in self._peaks if isinstance(peak, int)]
+        return sum(known) if known and len(known) == len(self._peaks) else None
 
     def send(self, body: bytes) -> None:
         """Tell every rank that a call comes, and rank 0 what it is: the pickled name and arguments."""
@@ -140,7 +147,11 @@ class Call:
             except (EOFError, OSError):
                 gone.append(rank)
             else:
-                self._answers[rank] = RankFailure(*map(str, content)) if outcome == "raised" else content[0]
+                if outcome == "raised":
+                    self._answers[rank] = RankFailure(*map(str, content))
+                else:
+                    self._answers[rank], peak = content
+                    self._peaks.append(peak)
         if gone:
             raise _GoneError(*gone)
 

@@ -52,6 +52,7 @@ class Gang:
         self._generation = 0
         self._failures = 0
         self._closed = False
+        self._peak_memory_bytes: int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +83,14 @@ class Gang:
         """Process id of the launcher; None when no ranks are running."""
         launch = self._launch
         return None if launch is None else launch.process.pid
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """Most resident memory of the ranks in the last call that returned, added up over them (bytes).
+
+        What they share is counted for each. None before the first call, and where the machine does not tell.
+        """
+        return self._peak_memory_bytes
 
     def call(self, function: str, /, *, timeout_s: float | None = None, **arguments: Any) -> Any:
         """Run a kernel on every rank and return rank 0's value.
@@ -137,6 +146,7 @@ class Gang:
                 raise
             failed = failures(answers)
             if not failed:
+                self._peak_memory_bytes = call.peak_memory_bytes
                 return answers[0]
             failed_with = kernel_error(function, failed, self.options.ranks)
             failed_with.log_tail = launch.log_tail()

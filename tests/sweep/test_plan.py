@@ -1,6 +1,5 @@
 """Plans and schedules of the quick study: counts worked out by hand, orders, retries and losses."""
 
-import dataclasses
 import random
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 from sweep.artefacts import ArtefactFolder
 from sweep.causes import Cause
 from sweep.compaction import failure_records
+from sweep.forecast import Forecast, described
 from sweep.grid import Cylinder
-from sweep.plan import BlockWork, Plan, described, left_to_do, plan_study
+from sweep.plan import BlockWork, Plan, left_to_do, plan_study
 from sweep.prepared import Prepared, prepare
 from sweep.recipes import KERNEL_VERSIONS, needs
 from sweep.schedule import Failure, Schedule, Task
@@ -90,17 +90,8 @@ def test_counts_are_those_worked_out_by_hand(plan: Plan) -> None:
     assert plan.tasks == TASKS
     assert plan.points_total == 72
     assert plan.points_done == 0
-    text = "\n".join(described(plan))
+    text = "\n".join(described(Forecast(plan)))
     assert "72 points in 24 blocks" in text
-
-
-def test_a_forecast_says_how_long_and_what_is_not_chosen(plan: Plan) -> None:
-    told = "\n".join(described(dataclasses.replace(plan, point_seconds=(2.5, 8), points_not_chosen=5)))
-    assert "about 3 min of one worker for 72 relaxations, at 2.5 s a point (median of 8)" in told
-    assert "5 points stay estimated" in told
-    unknown = "\n".join(described(dataclasses.replace(plan, point_seconds=(float("nan"), 0))))
-    assert "not known: no point of this store is relaxed yet" in unknown
-    assert "stay estimated" not in unknown
 
 
 def test_artefacts_come_after_what_they_draw_on(plan: Plan) -> None:
@@ -195,7 +186,7 @@ def test_no_point_is_planned_where_none_is_asked_for(tmp_path: Path) -> None:
         "equilibria": 1,
         "truncation": 2,
     }
-    text = "\n".join(described(plan))
+    text = "\n".join(described(Forecast(plan)))
     assert "no point is asked for" in text
     assert "truncation errors of 2 cylinders: 0 done, 2 to do" in text
     assert left_to_do(plan) == "truncation errors of 2 cylinders"

@@ -13,7 +13,7 @@ from sweep.grid import Block, Weighting
 from sweep.records import Record
 from sweep.refine import refine_store
 from sweep.refinement import points_to_refine, times_off_front
-from sweep.run import RefusedError
+from sweep.refusals import RefusedError
 from sweep.store import open_store, write_records
 from tests.sweep.small_store import GRID, new_store
 

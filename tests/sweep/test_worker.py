@@ -149,6 +149,8 @@ def test_each_call_is_a_line_with_its_coordinates(place: Place) -> None:
     assert line["function"] == "faulty_kernels:relaxed_after"
     assert 0 < line["duration_s"] < time.monotonic() - began
     assert line["time"].startswith("20")
+    # a rank that has begun Python and MPI holds more than 10 MB and less than 1 GB
+    assert 10 < line["peak_memory_mb"] < 1000
     assert line["worker"] == place.recorded[0].worker
 
 

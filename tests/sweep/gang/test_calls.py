@@ -42,6 +42,20 @@ def test_large_arrays_go_there_and_back_unchanged(shared: Gang) -> None:
     returned[0] = 0  # it is the caller's own
 
 
+def test_the_memory_of_a_call_is_its_own_and_of_all_ranks() -> None:
+    with Gang(options(ranks=2)) as gang:
+        assert gang.peak_memory_bytes is None
+        peaks = []
+        for megabytes in (1, 200, 1):
+            call(gang, "hold_memory", megabytes=megabytes)
+            assert gang.peak_memory_bytes is not None
+            peaks.append(gang.peak_memory_bytes / 1e6)
+    before, large, after = peaks
+    # on each of two ranks; what was let go again is no part of the next call
+    assert large - before == pytest.approx(2 * 199, abs=20)
+    assert after == pytest.approx(before, abs=20)
+
+
 plain = st.recursive(
     st.none()
     | st.booleans()
