@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +43,8 @@ class Journal:
     path
         The file, this process's alone; `create` names a new one. An existing journal is opened again, and a
         torn frame at its end is cut off.
+    beginning
+        Frames of a journal that was closed, to begin with.
 
     Raises
     ------
@@ -62,24 +64,43 @@ class Journal:
     True
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], beginning: Sequence[bytes] = ()) -> None:
         self.path = Path(path)
         make_folder(self.path.parent)
         self._one_at_a_time = threading.Lock()
         self._closed_because = ""
-        self._unconfirmed, self._confirmed = False, time.monotonic()
+        # frames, in their order
+        self._unconfirmed: list[bytes] = []
+        self._confirmed = time.monotonic()
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            self._take_over()
+            self._take_over(beginning)
         except BaseException:
             os.close(self._descriptor)
             raise
 
     @classmethod
-    def create(cls, folder: str | os.PathLike[str]) -> Journal:
+    def create(cls, folder: str | os.PathLike[str], beginning: Sequence[bytes] = ()) -> Journal:
         """Make a new journal, named by host, process and chance, in a folder that is made where missing."""
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        return cls(Path(folder) / (name + SUFFIX))
+        return cls(Path(folder) / (name + SUFFIX), beginning)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be written: it was closed, or its disk failed."""
+        return bool(self._closed_because)
+
+    def renewed(self) -> Journal:
+        """Open another journal beside a closed one, beginning with the records that no disk has confirmed yet.
+
+        What was confirmed stays where it is. What was not may be read from both: it is the same.
+
+        Raises
+        ------
+        OSError
+            If that cannot be written either; this journal still has what it had, so that it may be tried again.
+        """
+        return Journal.create(self.path.parent, self._unconfirmed)
 
     def append(self, record: AnyRecord, *, wait: bool = True) -> None:
         """Write a record; on return it is on the disk, or on its way there.
@@ -109,7 +130,7 @@ class Journal:
             except OSError:
                 self._cut(size)
                 raise
-            self._unconfirmed = True
+            self._unconfirmed.append(frame)
             if wait or time.monotonic() - self._confirmed >= LONGEST_WAIT_S:
                 self._sync()
 
@@ -128,7 +149,7 @@ class Journal:
             # After a failed fsync the kernel may forget the pages: no later one could vouch for them.
             self.close(f"the disk did not confirm a record ({error})")
             raise
-        self._unconfirmed, self._confirmed = False, time.monotonic()
+        self._unconfirmed, self._confirmed = [], time.monotonic()
 
     def close(self, because: str = "it is closed") -> None:
         """Close the journal; closing it twice is no error."""
@@ -144,8 +165,8 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _take_over(self) -> None:
-        """Become the file's one owner, and leave it ending in a whole frame."""
+    def _take_over(self, beginning: Sequence[bytes]) -> None:
+        """Become the file's one owner, and leave it ending in a whole frame, on the disk."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -156,6 +177,8 @@ class Journal:
         os.ftruncate(self._descriptor, end)
         if end == 0:
             self._write(header())
+        for frame in beginning:
+            self._write(frame)
         os.fsync(self._descriptor)
         sync_path(self.path.parent)
 

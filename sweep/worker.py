@@ -23,8 +23,9 @@ from sweep.assignments import Estimated
 from sweep.clusters.leaving import LEAVING, PATIENCE_S
 from sweep.gang import GangDied, GangError, GangOptions, GangTimeout, log_of
 from sweep.grid import Block, Cylinder
-from sweep.journal import AnyRecord, Journal, JournalReader, RecordIndex
+from sweep.journal import AnyRecord, JournalReader, RecordIndex
 from sweep.kernel_arguments import resolved
+from sweep.lasting_journal import LastingJournal
 from sweep.limits import GivenLimits, KernelLimits, how_to_change
 from sweep.measured import Measure
 from sweep.measuring import measured
@@ -117,7 +118,6 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.label = re.sub(r"[^\w.-]+", "-", str(worker.name))
         self.folder = ArtefactFolder(self.workplace.artefacts)
         self.sources = SourceFiles(self.workplace.sources)
-        self.journal = Journal.create(self.workplace.journals)
         # a block's estimates are asked for again only where they choose what is relaxed
         keeping = () if self.workplace.choice is None else ESTIMATES
         self.recorded = RecordIndex(JournalReader(self.workplace.journals), keeping=keeping)
@@ -125,6 +125,8 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.gangs = SizedGangs(partial(self.workplace.gang_options, self.label))
         self.limits = KernelLimits(self.workplace.limits)
         self.log = WorkerLog(self.workplace.logs, self.label)
+        tell = partial(self.log.write, logging.WARNING)
+        self.journal = LastingJournal(self.workplace.journals, lambda message: tell(message=message))
 
     def look(self) -> None:
         """Read what has been recorded since the last time, by any worker."""

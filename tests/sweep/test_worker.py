@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -99,6 +100,30 @@ def test_two_workers_at_one_point_record_it_once(place: Place, monkeypatch: pyte
         (place.folder / "go").touch()
         thought_lost.result(timeout=120)
     assert len(place.recorded) == 1
+
+
+def test_a_disk_that_does_not_confirm_a_record_costs_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # every record is waited for, so that the first is what is refused
+    monkeypatch.setattr("sweep.journal.LONGEST_WAIT_S", 0.0)
+    with gangs(place.client, place.workplace()):
+        fsync, refusals = os.fsync, iter([True])
+
+        def refuse_once(descriptor: int) -> None:
+            if next(refusals, False):
+                raise OSError(errno.EIO, "Input/output error")
+            fsync(descriptor)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("sweep.journal.os.fsync", refuse_once)
+            place.relax("relaxed_after", until="").result(timeout=120)
+        assert next(refusals, "none left") == "none left"
+    assert len({record.payload for record in place.recorded}) == 1
+    levels = [line["level"] for line in place.logged]
+    assert levels == ["info", "warning"], "the call, and that a journal had to be left"
+    # of two workers, and the one that took the place of the first
+    assert len(list((place.folder / "journals").glob("*.journal"))) == 3
 
 
 def test_retries_of_dasks_own_record_a_point_once(place: Place) -> None:
