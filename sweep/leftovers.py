@@ -9,14 +9,10 @@ import re
 import secrets
 import shutil
 import socket
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from sweep.location import FolderLocation, StoreLike, location_of
-
-# Nothing takes this long to write: what another host left is removed by its age alone, s.
-LONGEST_WRITE_S = 24 * 3600.0
 
 _NAME = re.compile(r"\..+\.(?P<host>[^/]+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
 
@@ -44,7 +40,8 @@ def remove_abandoned(temporaries: Iterable[Path]) -> list[Path]:
     Returns
     -------
     list of Path
-        Those removed: of this host, their process gone and their lock free, or of any host and older than a day.
+        Those removed: of this host, their process gone and their lock free. What another host left stays: whether its
+        writer lives cannot be known from here, and no clock tells. `sweep clean` removes that, once no run is at work.
     """
     return [path for path in temporaries if _is_abandoned(path) and _removed(path)]
 
@@ -94,9 +91,7 @@ def _is_abandoned(path: Path) -> bool:
     if match is None:
         return False
     with contextlib.suppress(OSError):
-        if match["host"] != socket.gethostname():
-            return time.time() - path.stat().st_mtime > LONGEST_WRITE_S
-        return _gone(int(match["pid"])) and _free(path)
+        return match["host"] == socket.gethostname() and _gone(int(match["pid"])) and _free(path)
     return False
 
 

@@ -32,4 +32,9 @@ def check_artefacts(folder: Path) -> Iterator[Finding]:
     half = sorted(folder.glob("??/.*.tmp"))
     if half:
         what = f"one of {len(half)} half-written files: being written, or left behind"
-        yield Finding(str(half[0]), what, "the next run removes what was left behind", Weight.note)
+        yield Finding(
+            str(half[0]),
+            what,
+            "the next run on its host removes what was left behind, `sweep clean` all of it",
+            Weight.note,
+        )
