@@ -8,7 +8,14 @@ from sweep.identity import Identity
 from sweep.leftovers import remove_own
 from sweep.measured import ATTRIBUTE as MEASURES
 from sweep.prepared import Prepared
-from sweep.store import accept_kernels, accept_packages, create_store, grow_store, mark_asked
+from sweep.store import (
+    accept_kernels,
+    accept_packages,
+    create_store,
+    grow_store,
+    mark_asked,
+    undo_growth,
+)
 
 
 def set_up(prepared: Prepared) -> None:
@@ -47,6 +54,8 @@ def set_up(prepared: Prepared) -> None:
         create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes, truncation=truncation)
         mark_asked(folders.store, prepared.grid, prepared.study.text)
         return
+    # before anything else is written to it
+    undo_growth(folders.store)
     grow_store(folders.store, prepared.grid, prepared.study.text)
     mark_asked(folders.store, prepared.grid, prepared.study.text)
     made_with = Identity.of_store(folders.store).fingerprint

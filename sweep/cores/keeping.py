@@ -18,7 +18,7 @@ from sweep.grid import Grid
 from sweep.kernel_arguments import resolved
 from sweep.location import StoreLike, location_of
 from sweep.lock import driver_lock
-from sweep.store import open_store
+from sweep.store import open_store, undo_growth
 from sweep.store.potential_cores import write_potential_core
 from sweep.variables import Status
 
@@ -73,6 +73,7 @@ def keep_core(
     run = location.run_folder
     folder = ArtefactFolder(run / "artefacts" if artefacts is None else artefacts)
     with driver_lock(run) as lock:
+        undo_growth(location.guarded(lock.check))
         cores = [
             (labels, _relaxed(found.relaxation(block_of(labels)), found.grid, labels, folder))
             for labels in points

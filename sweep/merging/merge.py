@@ -24,7 +24,7 @@ from sweep.merging.errors import MergeRefusedError
 from sweep.merging.points import take_points, variables_of
 from sweep.merging.transfers import take_transfers
 from sweep.remaining import Remaining
-from sweep.store import accept_kernels, accept_packages, grow_store, mark_asked
+from sweep.store import accept_kernels, accept_packages, grow_store, mark_asked, undo_growth
 from sweep.store.growth import EARLIER_STUDIES
 from sweep.store.layout import layout_of
 from sweep.store.root import open_root
@@ -149,6 +149,7 @@ def _up_to_date(source: Location, scratch: Path, place: int, tell: Callable[[str
     # Zarr's name for a file that is not whole yet
     keys = (key for key in source.names() if not key.endswith(".partial"))
     copied(source.zarr_store(read_only=True), copy.zarr_store(), keys)
+    undo_growth(copy)
     for journal in sorted((run / "journals").glob(f"*{SUFFIX}")):
         shutil.copyfile(journal, journals / journal.name)
     _check_idle(source)

@@ -10,7 +10,7 @@ from sweep.store.errors import (
     UnstorableRecordError,
 )
 from sweep.store.failures import Failed, open_failures, read_failures, write_failures
-from sweep.store.growth import grow_store, read_on_grid
+from sweep.store.growth import grow_store, read_on_grid, undo_growth
 from sweep.store.template import create_store
 from sweep.store.truncations import read_truncation_status, write_truncations
 from sweep.store.zarr_store import (
@@ -44,6 +44,7 @@ __all__ = [
     "read_status_source",
     "read_truncation_status",
     "stored_fingerprint",
+    "undo_growth",
     "write_configuration",
     "write_failures",
     "write_records",

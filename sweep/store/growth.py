@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from sweep.grid import BLOCK_DIMENSIONS, Grid
+from sweep.grid import BLOCK_DIMENSIONS, DIMENSIONS, Grid
 from sweep.location import StoreLike, location_of
 from sweep.store.errors import StoreError
 from sweep.store.root import open_root, read_whole
@@ -85,8 +85,36 @@ def grow_store(path: StoreLike, grid: Grid, study: str) -> dict[str, tuple[Any, 
     if (before := root.attrs["study"]) not in (study, *earlier[:1]):
         earlier = [before, *earlier]
     root.attrs.update({GROWN: 1, "study": study, EARLIER_STUDIES: json.dumps(earlier)})
-    consolidate(location, grown=True)
+    consolidate(location)
     return new
+
+
+def undo_growth(path: StoreLike) -> None:
+    """Give arrays back the lengths along the grid at which readers see them, where growth was cut short.
+
+    Beyond lies nothing that was recorded. Whoever is about to write to a store calls this first, under the driver's
+    lock: metadata that is gathered for something else would otherwise show arrays of two lengths. It reads the metadata
+    of each array, and writes nothing where all are as they are seen.
+
+    Parameters
+    ----------
+    path
+        The store.
+    """
+    location = location_of(path)
+    seen, there = (
+        zarr.open_group(location.zarr_store(), mode="r+", zarr_format=3, use_consolidated=gathered)
+        for gathered in (True, False)
+    )
+    shapes = {name: array.shape for name, array in seen.arrays()}
+    for name, array in there.arrays():
+        dims = array.metadata.dimension_names or ()  # type: ignore[union-attr]
+        shape = tuple(
+            old if dim in DIMENSIONS else new
+            for dim, new, old in zip(dims, array.shape, shapes.get(name, array.shape), strict=True)
+        )
+        if shape != array.shape:
+            array.resize(shape)
 
 
 def read_on_grid(path: StoreLike, name: str, grid: Grid, fill: float) -> np.ndarray:

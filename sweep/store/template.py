@@ -11,9 +11,9 @@ import numpy as np
 import zarr
 from zarr.abc.store import Store
 
-from sweep.grid import CYLINDER_DIMENSIONS, DIMENSIONS, Grid
+from sweep.grid import CYLINDER_DIMENSIONS, Grid
 from sweep.grid.dimensions import WHOLE_DIMENSIONS
-from sweep.location import GROUP_FILE, Location, StoreLike, location_of
+from sweep.location import GROUP_FILE, StoreLike, location_of
 from sweep.measured import measured_variables
 from sweep.store.codecs import COMPRESSORS
 from sweep.store.errors import StoreError, StoreExistsError
@@ -84,15 +84,13 @@ def create_store(
         consolidate(store)
 
 
-def consolidate(path: StoreLike | Store, group: str = "", *, grown: bool = False) -> None:
+def consolidate(path: StoreLike | Store, group: str = "") -> None:
     """Gather all metadata below a group in its own, replaced whole: one read then opens it.
 
-    What is gathered is what readers see: unless the axes have just `grown`, growth that was cut short is undone first.
+    What is gathered is what readers see from then on: `sweep.store.undo_growth` comes before anything is written.
     """
     if not isinstance(path, Store):
         location = location_of(path)
-        if not (group or grown):
-            _undo_growth(location)
         consolidate(location.zarr_store(), group)
         location.sync([f"{group}/{GROUP_FILE}" if group else GROUP_FILE])
         return
@@ -100,23 +98,6 @@ def consolidate(path: StoreLike | Store, group: str = "", *, grown: bool = False
         # Zarr 3 warns that this is not in its specification yet; xarray warns where it is missing.
         warnings.filterwarnings("ignore", "Consolidated metadata is currently not part", UserWarning)
         zarr.consolidate_metadata(path, path=group or None)
-
-
-def _undo_growth(location: Location) -> None:
-    """Give arrays back the lengths along the grid at which readers see them: beyond lies nothing that was recorded."""
-    seen, there = (
-        zarr.open_group(location.zarr_store(), mode="r+", zarr_format=3, use_consolidated=gathered)
-        for gathered in (True, False)
-    )
-    shapes = {name: array.shape for name, array in seen.arrays()}
-    for name, array in there.arrays():
-        dims = array.metadata.dimension_names or ()  # type: ignore[union-attr]
-        shape = tuple(
-            old if dim in DIMENSIONS else new
-            for dim, new, old in zip(dims, array.shape, shapes.get(name, array.shape), strict=True)
-        )
-        if shape != array.shape:
-            array.resize(shape)
 
 
 def write_array(

@@ -17,7 +17,7 @@ from sweep.gang import Gang, GangError, GangOptions
 from sweep.kernel_arguments import resolved
 from sweep.location import StoreLike, location_of
 from sweep.lock import driver_lock
-from sweep.store import open_store
+from sweep.store import open_store, undo_growth
 from sweep.store.transfers import write_relaxed_transfer
 from sweep.transfers.variables import STATUS, TARGET
 from sweep.variables import Status
@@ -136,6 +136,7 @@ def relax_transfers(
     seed = stored_recipes(store).study.seed
     ended = []
     with driver_lock(run) as lock, Gang(GangOptions(ranks=ranks)) as gang:
+        undo_growth(location.guarded(lock.check))
         # under the lock, so that what another command has relaxed meanwhile is known
         for each in track(chosen_transfers(open_store(store), at, to, sample, seed)):
             block = block_of(each.labels)

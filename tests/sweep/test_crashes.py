@@ -20,7 +20,7 @@ from sweep.grid import Block, Grid
 from sweep.journal import Journal, JournalReader, RecordIndex
 from sweep.records import Record
 from sweep.remaining import Remaining
-from sweep.store import create_store, grow_store, open_store
+from sweep.store import create_store, grow_store, open_store, undo_growth
 from sweep.variables import Status
 from tests.sweep.small_store import ATTRIBUTES, EDGES, grid_with
 
@@ -109,6 +109,7 @@ class Machine(RuleBasedStateMachine):
         self.journal = Journal(self.journals / f"{self.number}.journal")
         self.number += 1
         self.grid = grid_of(self.replicas)
+        undo_growth(self.store)
         self.compaction = Compaction(
             self.store, Remaining(self.grid, self.store, self.journals, relaxing=True), lambda _: None
         )

@@ -9,24 +9,30 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sweep.exporting.tables import export_netcdf
 from sweep.grid import Block, Cylinder, Grid
 from sweep.identity import Identity
+from sweep.location import StoreLike, location_of
+from sweep.prepared import prepare
+from sweep.setting_up import set_up
 from sweep.store import (
     StoreError,
     create_store,
     grow_store,
     open_store,
     read_on_grid,
+    undo_growth,
     write_failures,
     write_records,
     write_truncations,
 )
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status
+from tests.small_study import SMALLER
 from tests.sweep.small_store import (
     ATTRIBUTES,
     BLOCK,
@@ -169,6 +175,7 @@ def test_growth_that_was_cut_short_is_completed(
     same_where_it_was(before, store)
     assert open_store(store)["status"].shape == GRID.shape
     # a run of the study as it was gathers the metadata anew: what was cut short must not come to be seen by that
+    undo_growth(store)
     write_failures(store, {})
     same_where_it_was(before, store)
     assert open_store(store)["status"].shape == GRID.shape
@@ -197,3 +204,27 @@ def test_labels_that_only_the_store_has_stay(store: Path) -> None:
     grow_store(store, grid_with(degree=(8, 10)), TEXT)
     same_where_it_was(before, store)
     assert open_store(store)["degree"].values.tolist() == [*VALUES["degree"], 10]
+
+
+def test_a_run_of_the_study_as_it_was_undoes_growth_before_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = tmp_path / "small-iron.yaml"
+    study.write_text(SMALLER)
+    prepared = prepare(study, tmp_path / "small-iron.zarr", None)
+    set_up(prepared)
+    path, grid = prepared.folders.store, prepared.grid
+    study.write_text(SMALLER.replace("replica: 1", "replica: 3"))
+    with monkeypatch.context() as patched:
+        patched.setattr("sweep.store.growth.consolidate", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            set_up(prepare(study, path, None))
+    assert hidden_shape(path) != grid.shape
+    set_up(prepared)
+    assert hidden_shape(path) == grid.shape
+
+
+def hidden_shape(path: StoreLike) -> tuple[int, ...]:
+    """What an array's own metadata say, not what is gathered of them."""
+    array: Any = zarr.open_group(location_of(path).zarr_store(), mode="r", use_consolidated=False)["status"]
+    return tuple(array.shape)

@@ -24,6 +24,7 @@ from sweep.merging import MergeRefusedError, merged
 from sweep.records import Record
 from sweep.store import (
     create_store,
+    grow_store,
     open_failures,
     open_store,
     read_failures,
@@ -328,6 +329,19 @@ def test_what_lies_beside_the_points_goes_with_them(tmp_path: Path) -> None:
             ours, theirs = (ds[name].sel(labels_of(block)) for ds in (found, open_store(site)))
             xr.testing.assert_identical(ours.load(), theirs.load())
     assert [each.line for each in verify_store(store) if each.weight.value == "fault"] == []
+
+
+def test_growth_that_was_cut_short_in_a_store_does_not_come_to_be_seen_by_merging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [store_of(tmp_path / f"{name}.zarr", [block_record()]) for name in ("one", "two")]
+    before = open_store(stores[0]).load()
+    with monkeypatch.context() as patched:
+        patched.setattr("sweep.store.growth.consolidate", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            grow_store(stores[0], grid_with(replica=(0, 1, 2, 3)), ATTRIBUTES["study"])
+    merged(stores, tmp_path / "both.zarr")
+    xr.testing.assert_equal(open_store(tmp_path / "both.zarr")["status"].load(), before["status"])
 
 
 def test_a_store_is_merged_into_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
