@@ -33,6 +33,10 @@ class UnreachableError(OSError):
     """A store at a URL that did not answer, or refused."""
 
 
+class ReadOnlyError(UnreachableError, LocationError):
+    """A store that cannot be written where it is."""
+
+
 @dataclass(frozen=True)
 class Location(os.PathLike[str], ABC):
     """Where a store is, or is to be.
@@ -100,6 +104,15 @@ class Location(os.PathLike[str], ABC):
     @abstractmethod
     def names(self) -> Iterator[str]:
         """Go through the keys of everything that is there."""
+
+    def must_be_writable(self) -> None:
+        """See that stores can be written here, before anything is done that only a store that is written needs.
+
+        Raises
+        ------
+        ReadOnlyError
+            If they cannot.
+        """
 
     def guarded(self, check: Callable[[], None]) -> Location:
         """Give the same place, with a check before every write."""
@@ -334,7 +347,7 @@ _OPTIONS = {"use_listings_cache": False}
 
 
 def location_of(store: StoreLike) -> Location:
-    """Say where a path or a URL points.
+    """Say where a path or a URL points; a file that ends in ``.zip`` is a store in an archive.
 
     Raises
     ------
@@ -353,5 +366,9 @@ def location_of(store: StoreLike) -> Location:
     text = os.fspath(store)
     if text.startswith("file://"):
         text = text.removeprefix("file://")
+    if text.endswith(".zip") and "://" not in text and not Path(text).is_dir():
+        from sweep.zipped_store import ZipLocation
+
+        return ZipLocation(Path(text).absolute())
     # resolved, so that a link and what it points to have one run folder and one lock
     return UrlLocation(text) if "://" in text else FolderLocation(Path(text).resolve(), Path(text).absolute())

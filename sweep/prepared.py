@@ -57,6 +57,7 @@ class Folders:
             raise study.refusal(
                 f"--store {store} is no name for a store; give one such as {study.study}.zarr"
             )
+        chosen.must_be_writable()
         run = chosen.run_folder if run is None else run.resolve()
         return cls(chosen, run, run / "artefacts" if artefacts is None else artefacts.resolve())
 

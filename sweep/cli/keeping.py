@@ -54,7 +54,7 @@ def export(
         typer.Option(
             "--output",
             "-o",
-            help="the file: .npz or .yace a potential, .csv, .nc or .parquet the points, .xyz cores",
+            help="the file: .npz or .yace a potential, .csv, .nc or .parquet points, .xyz cores, .zarr.zip the store",
         ),
     ],
     at: Annotated[

@@ -70,6 +70,7 @@ def keep_core(
         if status is not Status.relaxed:
             raise ExportError(f"{named(labels)} is {status.name}: only a relaxed point has a core to keep")
     location = location_of(store)
+    location.must_be_writable()
     run = location.run_folder
     folder = ArtefactFolder(run / "artefacts" if artefacts is None else artefacts)
     with driver_lock(run) as lock:

@@ -12,8 +12,9 @@ from sweep.exporting.choice import labels_in
 from sweep.exporting.errors import ExportError
 from sweep.exporting.structures import export_structures
 from sweep.exporting.tables import export_csv, export_netcdf, export_parquet
-from sweep.location import StoreLike
+from sweep.location import FolderLocation, StoreLike, location_of
 from sweep.store import StoreError, open_store
+from sweep.zipped_store import zip_store
 
 DONE, REFUSED = 0, 2
 TABLES: dict[str, Callable[[xr.Dataset, Path], int]] = {
@@ -21,7 +22,7 @@ TABLES: dict[str, Callable[[xr.Dataset, Path], int]] = {
     ".nc": export_netcdf,
     ".parquet": export_parquet,
 }
-STRUCTURES = ".xyz"
+STRUCTURES, ARCHIVE = ".xyz", ".zip"
 POTENTIALS = (".npz", ".yace")
 
 
@@ -33,8 +34,8 @@ def export(store: StoreLike, output: Path, at: Sequence[str] = (), artefacts: Pa
     store
         The store.
     output
-        The file: a potential (``.npz``, ``.yace``), every point (``.csv``, ``.nc``, ``.parquet``), or the dislocation
-        cores (``.xyz``).
+        The file: a potential (``.npz``, ``.yace``), every point (``.csv``, ``.nc``, ``.parquet``), the dislocation
+        cores (``.xyz``), or the whole store (``.zarr.zip``).
     at
         Of a potential: texts of NAME=LABEL, separated by commas, that say which point.
     artefacts
@@ -70,8 +71,17 @@ def _exported(store: StoreLike, output: Path, at: Sequence[str], artefacts: Path
     if suffix == STRUCTURES:
         frames = export_structures(store, output)
         return f"{output}: {frames} dislocation core{'s' * (frames != 1)}"
+    if suffix == ARCHIVE:
+        place = location_of(store)
+        if not isinstance(place, FolderLocation):
+            raise ExportError(
+                f"{store}: only a store in a folder is put into an archive; copy it to one first"
+            )
+        points = open_store(place)["status"].size
+        zip_store(place, output)
+        return f"{output}: a store of {points} point{'s' * (points != 1)}, to be read as it is"
     if suffix in TABLES:
         points = TABLES[suffix](open_store(store), output)
         return f"{output}: {points} point{'s' * (points != 1)}"
-    known = (*POTENTIALS, *TABLES, STRUCTURES)
+    known = (*POTENTIALS, *TABLES, STRUCTURES, ARCHIVE)
     raise ExportError(f"{output}: the suffix says the format; give one of {', '.join(known)}")

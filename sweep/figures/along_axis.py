@@ -180,7 +180,8 @@ def _panel(
     _draw_expected(
         axis, str(curves.name or rates.attrs["error"]), along, labels, found["median"].values, length
     )
-    axis.legend(loc="best")
+    if told:
+        axis.legend(loc="best")
     first, last = (number(labels[at]) for at in (0, -1))
     where = f"{curves[DISLOCATION].item()}, {words(along)} {first} to {last} {unit_of(curves[along])}".strip()
     return f"{where}: {' '.join(told)}"

@@ -128,5 +128,6 @@ def _panel(axis: Axes, estimate: xr.DataArray, groups: list[tuple[str, xr.DataAr
     logarithmic_ordinate(axis, everything)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
-    axis.legend(loc="best")
+    if told:
+        axis.legend(loc="best")
     return " ".join(told) if told else "no point with both."

@@ -160,6 +160,6 @@ def _panel(
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if str(f"{value:e}")[0] in "25" else "")
     logarithmic_ordinate(axis, found["median"].values)
-    if any(names):
+    if any(names) and told:
         axis.legend(loc="best")
     return f"{profiles[DISLOCATION].item()}: {' '.join(told)}"

@@ -96,6 +96,7 @@ def merged(
     for source, identity in zip(sources[1:], identities[1:], strict=True):
         check_agree(identities[0], identity, (sources[0], source), accept_versions=accept_versions)
         _check_variables(sources[0], source)
+    target.must_be_writable()
     _check_free(target)
     run = target.run_folder
     with driver_lock(run, tell=tell) as lock:

@@ -131,6 +131,7 @@ def relax_transfers(
         If a run is going on.
     """
     location = location_of(store)
+    location.must_be_writable()
     run = location.run_folder
     folder = ArtefactFolder(run / "artefacts" if artefacts is None else artefacts)
     seed = stored_recipes(store).study.seed
