@@ -1,5 +1,6 @@
 """Figures of a store: from a dataset to a matplotlib figure, nothing more loaded than is drawn."""
 
+from sweep.figures.against_cost import error_against_cost
 from sweep.figures.against_fit import error_against_fit_error
 from sweep.figures.along_axis import error_along
 from sweep.figures.cores import core_pictures
@@ -13,6 +14,7 @@ __all__ = [
     "FigureError",
     "core_pictures",
     "effectivity",
+    "error_against_cost",
     "error_against_fit_error",
     "error_along",
     "strain_profile",

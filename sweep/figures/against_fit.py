@@ -17,6 +17,7 @@ from sweep.figures.scatter import MOST_POINTS, binned_medians, thinned
 from sweep.figures.slices import (
     DISLOCATION,
     fullest_slice,
+    kind_of,
     measured,
     positive,
     require,
@@ -59,7 +60,7 @@ def error_against_fit_error(
     error
         Name of a variable.
     fit_error
-        Name of a held-out RMSE; of its kinds the core's is taken.
+        Name of a held-out RMSE; of its kinds the core's is taken, of virials the bulk's.
     select
         Labels by dimension, to draw those.
 
@@ -103,7 +104,9 @@ def picture_against_fit(
             said, found = _panel(axis, other, one, groups)
             told.append(f"{name}: {said}")
             counts += found
-        kind = " on held-out cores" if "config_kind" in ds[fit_error].dims else ""
+        kind = ""
+        if "config_kind" in ds[fit_error].dims:
+            kind = f" on held-out {'cores' if kind_of(fit_error) == 'core' else 'bulk'}"
         axes[-1].set_xlabel(axis_label(forces.assign_attrs(long_name=words(fit_error) + kind)))
         number_of_points = int((errors.notnull() & forces.notnull()).sum())
         sample = (

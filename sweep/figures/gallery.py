@@ -8,6 +8,7 @@ from functools import partial
 import xarray as xr
 import zarr
 
+from sweep.figures.against_cost import picture_against_cost
 from sweep.figures.against_fit import picture_against_fit
 from sweep.figures.along_axis import picture_along
 from sweep.figures.cores import picture_of_cores
@@ -73,6 +74,8 @@ def _figures(ds: xr.Dataset, store: StoreLike | None) -> Iterator[tuple[str, Cal
         yield f"{error}-{axis}", partial(picture_along, ds, error, axis)
     if error == ERROR:
         yield f"{ENERGY}-{axes[0]}", partial(picture_along, ds, ENERGY, axes[0])
+    if ds.sizes["domain_radius"] > 1 and ds.sizes["n_train"] > 1:
+        yield f"{error}-labelled_atoms", partial(picture_against_cost, ds, error)
     yield f"{error}-rmse_forces", partial(picture_against_fit, ds, error)
     yield f"{error}-weights", partial(picture_of_weights, ds, error)
     yield "strain_error_profile", partial(picture_of_profile, ds)

@@ -63,12 +63,17 @@ def known(ds: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def measured(ds: xr.Dataset, name: str) -> xr.DataArray:
-    """Read a variable: NaN where it is no measurement. Of two kinds of held-out configurations, the core."""
+    """Read a variable: NaN where it is no measurement. Of two kinds of held-out configurations, `kind_of`."""
     values = ds[name]
     if _KIND in values.dims:
-        values = values.sel({_KIND: "core"}, drop=True)
+        values = values.sel({_KIND: kind_of(name)}, drop=True)
     attrs = dict(values.attrs)
     return values.compute().where(known(ds, name)).assign_attrs(attrs)
+
+
+def kind_of(name: str) -> str:
+    """Say on which held-out configurations an RMSE is shown: cores, which have no virials, or bulk."""
+    return "bulk" if name == "rmse_virial" else "core"
 
 
 def selected(ds: xr.Dataset, select: Mapping[str, Any] | None) -> xr.Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
+from sweep.hypotheses.fit_accuracy import follows_forces, follows_virials
 from sweep.hypotheses.simulated_domain import grows_as_predicted
 from sweep.hypotheses.training_domain import falls_with_domain_radius
 from sweep.hypotheses.virials import (
@@ -16,6 +17,8 @@ from sweep.needed import need
 __all__ = [
     "examine",
     "falls_with_domain_radius",
+    "follows_forces",
+    "follows_virials",
     "grows_as_predicted",
     "mismatch_explains_departures",
     "mismatch_rather_than_forces",
@@ -34,9 +37,9 @@ def examine(ds: xr.Dataset) -> dict[str, xr.Dataset]:
     Returns
     -------
     dict of xarray.Dataset
-        By the hypothesis's name: ``value`` of its statistic with ``low`` and ``high`` (95 %), ``verdict``
-        (supported, contradicted, cannot tell) and ``data``, what it rests on, over the groups that were tested
-        one by one. The claim and the statistic in words are attributes.
+        By the hypothesis's name, then what each fit error does where the other is fixed: ``value`` of a statistic
+        with ``low`` and ``high`` (95 %), ``verdict`` (supported, contradicted, cannot tell) and ``data``, what it
+        rests on, over the groups that were tested one by one. The claim and the statistic in words are attributes.
 
     Raises
     ------
@@ -47,7 +50,7 @@ def examine(ds: xr.Dataset) -> dict[str, xr.Dataset]:
     ----------
     theory.md, *Why virials matter*.
     """
-    names = ["geometry_error", "far_field_mismatch", "rmse_forces", "labelled_atoms", "status"]
+    names = ["geometry_error", "far_field_mismatch", "rmse_forces", "rmse_virial", "labelled_atoms", "status"]
     need(ds, names, "hypotheses")
     ds = ds[names].compute()
     return {
@@ -56,4 +59,6 @@ def examine(ds: xr.Dataset) -> dict[str, xr.Dataset]:
         "H2, departures": mismatch_explains_departures(ds),
         "H3": falls_with_domain_radius(ds),
         "H4": grows_as_predicted(ds),
+        "fit, forces": follows_forces(ds),
+        "fit, virials": follows_virials(ds),
     }

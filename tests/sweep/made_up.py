@@ -50,6 +50,7 @@ def made_up(law: Law = constant, *, scatter: float = 0.02, seed: int = 0, **labe
     bins = xr.DataArray(np.linspace(1, 0.2, len(EDGES) - 1), dims="radial_bin")
     values = {
         "rmse_forces": forces * kinds,
+        "rmse_virial": 0.1 * forces * xr.DataArray([1.0, np.nan], dims="config_kind"),
         "far_field_mismatch": 0.01 * error**2,
         "labelled_atoms": everywhere * ds["n_train"] * 100,
         "geometry_estimate": 0.9 * error,

@@ -124,6 +124,7 @@ def test_it_asks_what_the_functions_ask() -> None:
     )
     ds["far_field_mismatch"] = ds["geometry_error"] ** 2
     ds["rmse_forces"] = ds["geometry_error"].expand_dims(config_kind=["bulk", "core"], axis=-1)
+    ds["rmse_virial"] = 0.1 * ds["rmse_forces"]
     found = ds.sweep.hypotheses()
     for name, finding in examine(ds).items():
         xr.testing.assert_identical(found[name], finding)
@@ -133,6 +134,7 @@ def test_a_part_of_a_store_is_asked_too() -> None:
     ds = store(falling)
     ds["far_field_mismatch"] = ds["geometry_error"] ** 2
     ds["rmse_forces"] = ds["geometry_error"].expand_dims(config_kind=["bulk", "core"], axis=-1)
+    ds["rmse_virial"] = 0.1 * ds["rmse_forces"]
     part = ds.sel(dislocation="screw", degree=8, weight_energy=1.0)
     found = part.sweep.hypotheses()["H2"]
     assert found["value"].dims == ("dislocation", "simulation_radius")

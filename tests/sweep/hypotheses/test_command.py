@@ -16,7 +16,7 @@ from sweep.hypotheses.table import LONGEST, hypotheses_tables
 from tests.sweep.hypotheses.test_hypotheses import by_forces, store
 from tests.sweep.small_store import new_store
 
-NAMES = ["H1", "H2", "H2, departures", "H3", "H4"]
+NAMES = ["H1", "H2", "H2, departures", "H3", "H4", "fit, forces", "fit, virials"]
 
 
 @pytest.fixture

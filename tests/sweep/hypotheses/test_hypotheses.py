@@ -12,6 +12,8 @@ import xarray as xr
 from sweep.hypotheses import (
     examine,
     falls_with_domain_radius,
+    follows_forces,
+    follows_virials,
     grows_as_predicted,
     mismatch_explains_departures,
     mismatch_rather_than_forces,
@@ -48,6 +50,10 @@ def store(law: Callable[[xr.Dataset], xr.DataArray], **labels: Any) -> xr.Datase
         {
             "far_field_mismatch": (dims, varying(1e-3)),
             "rmse_forces": ((*dims, "config_kind"), np.stack([varying(0.1), varying(0.05)], axis=-1)),
+            "rmse_virial": (
+                (*dims, "config_kind"),
+                np.stack([varying(0.02), np.full(shape, np.nan)], axis=-1),
+            ),
             "status": (dims, np.full(shape, Status.relaxed, dtype=np.uint8)),
         },
         coords={**labels, "config_kind": ["bulk", "core"]},
@@ -97,6 +103,29 @@ def test_what_errors_follow_is_seen(
     assert verdicts(found) == {verdict}
     assert found["value"].dims == ("dislocation", "simulation_radius")
     assert "in 4 replicas" in found["data"].values[0, 0]
+
+
+@pytest.mark.parametrize(("forces", "virials"), [(1.0, 0.0), (0.5, 0.5), (-1.0, 1.0)])
+def test_each_fit_error_is_seen_at_a_fixed_other(forces: float, virials: float) -> None:
+    """Even where both vary together: the virial error here is the force error times something."""
+
+    def law(ds: xr.Dataset) -> xr.DataArray:
+        ds["rmse_virial"].values[..., 0] *= core(ds).values ** 0.8
+        return core(ds) ** forces * ds["rmse_virial"].sel(config_kind="bulk", drop=True) ** virials
+
+    ds = store(law)
+    for test, slope in ((follows_forces, forces), (follows_virials, virials)):
+        found = test(ds)
+        np.testing.assert_allclose(found["value"], slope, atol=0.05)
+        if slope:
+            assert verdicts(found) == {"supported" if slope > 0 else "contradicted"}
+
+
+def test_fit_errors_that_are_one_another_cannot_be_told_apart() -> None:
+    ds = store(by_forces)
+    ds["rmse_virial"].values[..., 0] = 0.3 * core(ds).values
+    assert verdicts(follows_forces(ds)) == {"cannot tell"}
+    assert "in 0 replicas" in follows_forces(ds)["data"].values[0, 0]
 
 
 def test_errors_that_follow_neither_have_a_statistic_near_zero() -> None:
@@ -205,7 +234,7 @@ def test_one_replica_gives_no_interval() -> None:
 
 def test_nothing_computed_yet() -> None:
     ds = store(by_forces)
-    for name in ("geometry_error", "far_field_mismatch", "rmse_forces", "labelled_atoms"):
+    for name in ("geometry_error", "far_field_mismatch", "rmse_forces", "rmse_virial", "labelled_atoms"):
         ds[name] = ds[name] * np.nan
     ds["status"] = xr.full_like(ds["status"], Status.pending)
     for name, found in examine(ds).items():
