@@ -4,11 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: docs docs-test container-test quick truncation slurm-demo slurm-test chaos test check format clean help
+.PHONY: case-study docs docs-test container-test quick truncation slurm-demo slurm-test chaos test check format clean help
 
 help:
 	@echo "make quick   set up and run studies/quick.yaml: 72 fits and relaxations of a tungsten screw dislocation"
 	@echo "make truncation  set up, run studies/truncation*.yaml and fit their rates: under an hour"
+	@echo "make case-study  set up, run studies/case/*.yaml, compare with docs/case-study and replace it: under an hour"
 	@echo "make slurm-demo  the quick study on a SLURM cluster of this machine's own (Debian's slurmctld, slurmd, slurm-client, munge)"
 	@echo "make slurm-test  every test on such a cluster, the slow ones too"
 	@echo "make test    set up and run every test"
@@ -34,6 +35,18 @@ truncation: $(READY)
 	$(BIN)/sweep run studies/truncation-snap.yaml
 	$(BIN)/sweep run studies/truncation.yaml
 	$(BIN)/python benchmarks/truncation.py truncation.zarr truncation-snap.zarr
+
+# The stores of the case study, in the order of its page. What they have in common is made once.
+CASE := tungsten-screw-mixed tungsten-edge tungsten-transfer tungsten-observations tungsten-growth finnis-sinclair \
+	finnis-sinclair-growth silicon silicon-growth finnis-sinclair-small
+
+case-study: $(READY)
+	for study in $(CASE); do \
+	  $(BIN)/sweep run studies/case/$$study.yaml --store case-study/$$study.zarr --artefacts case-study/artefacts || \
+	  test $$? = 1 || exit 1; \
+	done
+	$(BIN)/sweep transfer case-study/tungsten-transfer.zarr --artefacts case-study/artefacts --sample 24
+	$(BIN)/python docs/case_study.py case-study
 
 slurm-demo: $(READY)
 	folder=$$(mktemp -d /tmp/slurm-XXXX) && trap 'deployments/slurm/local-cluster.sh down '$$folder EXIT && \

@@ -24,6 +24,8 @@ READINGS = [
     ["how-to/ase-reference.md"],
     ["how-to/own-training-data.md"],
 ]
+#: Read in a checkout, whose stores it asks.
+CASE_STUDY = "case-study.md"
 #: Not run: that takes a cluster, and tests/deployments has one.
 OWN_CLUSTER = "how-to/own-cluster.md"
 #: What a reader has done already, in a checkout.
@@ -75,11 +77,20 @@ def test_every_block_of_code_runs(pages: list[str], tmp_path: Path) -> None:
         follow(page, tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_command_beside_the_case_study_runs() -> None:
+    follow(CASE_STUDY, ROOT)
+
+
 def test_every_page_with_code_is_read() -> None:
     with_code = {
         str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if blocks(str(page.relative_to(DOCS)))
     }
-    assert with_code - {"design.md"} == {page for pages in READINGS for page in pages} | {OWN_CLUSTER}
+    assert with_code - {"design.md"} == {page for pages in READINGS for page in pages} | {
+        OWN_CLUSTER,
+        CASE_STUDY,
+    }
 
 
 def test_the_cluster_file_is_one(tmp_path: Path) -> None:
