@@ -81,9 +81,8 @@ def picture_against_cost(
     best = best_weighting(values)
     found = median_interval(values.isel(best))
     kept = (DISLOCATION, RADIUS, NUMBER)
-    found, cost = (
-        each.isel({name: 0 for name in each.dims if name not in kept}, drop=True) for each in (found, cost)
-    )
+    found = found.isel({name: 0 for name in found.dims if name not in kept}, drop=True)
+    cost = cost.isel({name: 0 for name in cost.dims if name not in kept}, drop=True)
     with drawing():
         figure, axes = panels(values.sizes[DISLOCATION])
         told = []

@@ -71,7 +71,7 @@ def test_the_page_says_what_the_stores_say(case_study: ModuleType, monkeypatch: 
     text = (DOCS / "case-study.md").read_text(encoding="utf-8")
     # figures are drawn elsewhere: here they stay as they are
     drawn = dict(
-        re.findall(r"<!-- from the stores: figure (.+?) -->\n(.*?)\n\n<!-- end -->", text, re.DOTALL)
+        re.findall(r"<!-- from the stores: figure (.+?) -->\n\n(.*?)\n\n<!-- end -->", text, re.DOTALL)
     )
     monkeypatch.setattr(case_study, "figure", drawn.__getitem__)
     assert case_study.page(text) == text
