@@ -82,7 +82,7 @@ class Compaction:
         """Merge everything that is new."""
         started = time.monotonic()
         for part in self._remaining.index.parts():
-            self._merge([record for record, _ in part])
+            self._merge([record for record, counts in part if counts])
         if time.monotonic() > self._failures_due:
             self._keep_failures()
         self._tell_damage()

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
+import numpy as np
+
 from sweep.durable import make_folder, sync_path
 from sweep.grid import Block, Cylinder
 from sweep.journal_frames import Damage, JournalError, frame_of, header, read_frames
@@ -267,7 +269,9 @@ def _record_of(payload: bytes) -> AnyRecord:
 class RecordIndex:
     """Answers what has been recorded, from all journals of a folder.
 
-    Of several records of one block, point or cylinder the last read counts, but a failure never hides a result.
+    Of several records of one block, point or cylinder the last read counts, but a failure never hides a result, nor
+    estimates of which few were checked those of which more were: journals are read in the order of their names, which
+    says nothing of what came first.
 
     Parameters
     ----------
@@ -370,6 +374,10 @@ class RecordIndex:
             return self.truncation(record.cylinder)
         return self.get(record.block, record.weighting_index)
 
+    def counts(self, record: AnyRecord) -> bool:
+        """Whether a record that has been taken in is one that counts, or as good as that."""
+        return _counts(record, self.like(record))
+
     def truncation(self, cylinder: Cylinder) -> TruncationRecord | None:
         """Give the truncation record of a cylinder; None where there is none."""
         return self._truncations.get(cylinder)
@@ -377,4 +385,11 @@ class RecordIndex:
 
 def _counts(record: AnyRecord, known: AnyRecord | None) -> bool:
     """Whether a record takes the place of the one that is known."""
-    return known is None or known.failed or not record.failed
+    return known is None or known.failed or not (record.failed or _checked(record) < _checked(known))
+
+
+def _checked(record: AnyRecord) -> int:
+    """How many of a block's estimates were checked."""
+    if isinstance(record, TruncationRecord) or record.weighting_index is not None:
+        return 0
+    return int(np.count_nonzero(~np.isnan(record.values.get("trust_ratio", np.array(np.nan)))))

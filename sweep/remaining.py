@@ -120,7 +120,8 @@ class Remaining:
     def take_found(self) -> Iterator[list[AnyRecord]]:
         """Hand over what the journals held at the start and the store did not, a part at a time, once."""
         if self._more_found:
-            yield from JournalReader(self._journals).parts()
+            for part in JournalReader(self._journals).parts():
+                yield [record for record in part if self.index.counts(record)]
         elif self._found:
             yield list(self._found.values())
         self._found = {}

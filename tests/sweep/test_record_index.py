@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from sweep.grid import Block
 from sweep.journal import Journal, JournalReader, RecordIndex
 from sweep.records import Record
@@ -32,3 +35,17 @@ def test_an_index_keeps_a_byte_of_a_point_and_all_of_a_failure(tmp_path: Path) -
     assert [found and found.status for found in kept] == ["relaxed", "relaxed"]
     assert (len(index), index.records) == (3, ())
     journal.close()
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_estimates_that_a_screen_did_not_check_never_hide_those_that_were(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    for name, ratios in zip(names, ([np.nan, 0.1], [np.inf, 0.1]), strict=True):
+        with Journal(tmp_path / f"{name}.journal") as journal:
+            journal.append(Record(BLOCK, None, ("estimated",) * 2, {"trust_ratio": ratios}))
+    index = RecordIndex(JournalReader(tmp_path), keeping=("trust_ratio",))
+    index.refresh()
+    record = index.get(BLOCK, None)
+    assert record is not None
+    assert record.values["trust_ratio"].tolist() == [np.inf, 0.1]
