@@ -13,10 +13,11 @@ import zarr
 from sweep.cores.command import keep
 from sweep.exporting.command import export
 from sweep.figures.command import write_figures
+from sweep.forecast.forecast import forecast
 from sweep.location import LocationError, location_of
 from sweep.merging.command import merge_stores
+from sweep.refusals import RefusedError
 from sweep.report.command import make_report
-from sweep.run import RefusedError, forecast
 from sweep.status import show_status
 from sweep.store import StoreError, StoreMissingError, open_failures, open_store, write_records
 from sweep.transfers.command import show_transfers
