@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import sweep
+from sweep import figures
 from sweep.clusters.batch.cluster_file import load_cluster_file
 from sweep.study import read_study
 from sweep.variables import CYLINDER_VARIABLES, VARIABLES
@@ -110,8 +112,13 @@ def test_the_study_in_the_design_is_a_study() -> None:
     assert read_study(text).study == "tungsten-quick"
 
 
-def test_the_site_builds_without_a_warning_and_knows_every_variable(tmp_path: Path) -> None:
+def test_the_site_builds_without_a_warning_and_knows_every_name(tmp_path: Path) -> None:
     run([sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", str(DOCS), str(tmp_path / "site")], ROOT)
     page = (tmp_path / "site" / "reference" / "store.html").read_text(encoding="utf-8")
     for variable in (*VARIABLES, *CYLINDER_VARIABLES):
         assert f">{variable.name}<" in page
+    python = (tmp_path / "site" / "reference" / "python.html").read_text(encoding="utf-8")
+    named = [f"sweep.{name}" for name in sweep.__all__] + [
+        f"sweep.figures.{name}" for name in figures.__all__
+    ]
+    assert [name for name in named if f'id="{name}"' not in python] == []
