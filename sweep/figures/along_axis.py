@@ -182,7 +182,7 @@ def _panel(
     )
     if told:
         axis.legend(loc="best")
-    first, last = (number(labels[at]) for at in (0, -1))
+    first, last = (number(labels[at], 6) for at in (0, -1))
     where = f"{curves[DISLOCATION].item()}, {words(along)} {first} to {last} {unit_of(curves[along])}".strip()
     return f"{where}: {' '.join(told)}"
 

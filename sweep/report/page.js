@@ -10,7 +10,10 @@
   const LEFT = 64, RIGHT = 14, TOP = 10, BOTTOM = 48;
   const NOTHING = "Point at a mark to read its value.";
 
-  const text = (value) => String(Number(value.toPrecision(3))).replaceAll("-", "−");
+  const rounded = (value, digits) => String(Number(value.toPrecision(digits))).replaceAll("-", "−");
+  const text = (value) => rounded(value, 3);
+  // a label of the grid is exact: 1024 configurations are not 1020
+  const labelText = (value) => rounded(value, 6);
   const withUnit = (value, unit) => (unit ? `${value} ${unit}` : `${value}`);
   const draw = (name, attributes, ...children) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -80,7 +83,10 @@
     return inside.length <= 8 ? inside : inside.filter((tick) => Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) < 1e-9);
   }
 
+  let drawnWidth = 0;
+
   function show() {
+    drawnWidth = plot.clientWidth;
     const view = views[viewPick.value];
     const curves = curvesOf(view);
     reading.textContent = NOTHING;
@@ -122,7 +128,7 @@
     for (const point of view.points) {
       if (x(point) - last < 34) continue;
       last = x(point);
-      svg.append(draw("text", { x: last, y: height - BOTTOM + 20, "text-anchor": "middle" }, text(point)));
+      svg.append(draw("text", { x: last, y: height - BOTTOM + 20, "text-anchor": "middle" }, labelText(point)));
     }
     const across = withUnit(view.along, view.alongUnit && `(${view.alongUnit})`);
     const up = withUnit(view.error, view.unit && `(${view.unit})`);
@@ -142,7 +148,7 @@
         svg.append(draw("path", { d: `M${x(point.x)} ${y(point.low)}V${y(point.high)}`, stroke: colour, "stroke-width": 1.5 }));
       }
       const interval = point.low === null ? "" : ` (${text(point.low)} to ${text(point.high)})`;
-      const where = `${view.along} ${withUnit(text(point.x), view.alongUnit)}`;
+      const where = `${view.along} ${withUnit(labelText(point.x), view.alongUnit)}`;
       const said = `${[curve.name, where].filter(Boolean).join(", ")}: ${view.error} ${withUnit(text(point.y), view.unit)}${interval}`;
       const mark = draw("g", { class: "mark", tabindex: -1, role: "img", "aria-label": said, transform: `translate(${x(point.x)} ${y(point.y)})` });
       // a finger needs more than the mark itself
@@ -180,7 +186,10 @@
     makeSlicePicks(views[viewPick.value]);
     show();
   });
-  window.addEventListener("resize", show);
+  // on phones the height changes whenever the address bar hides; drawing again would lose the chosen mark
+  window.addEventListener("resize", () => {
+    if (plot.clientWidth !== drawnWidth) show();
+  });
   makeSlicePicks(views[0]);
   show();
 })();

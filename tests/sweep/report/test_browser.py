@@ -120,6 +120,43 @@ def test_a_slice_can_be_picked(page: Page) -> None:
     assert "degree 8: geometry error 0.0859 Å" in reading(page)
 
 
+def test_labels_of_the_axis_are_those_of_the_grid(chromium: Browser, tmp_path: Path) -> None:
+    """Numbers of configurations are exact: 1024 of them, and a radius of 12.75 Å, are not rounded."""
+    path = tmp_path / "report.html"
+    ds = made_up(domain_radius=[6.125, 12.75], n_train=[256, 1024], degree=[8])
+    path.write_text(report_html(ds), encoding="utf-8")
+    page = chromium.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(path.as_uri())
+    for title, along, label, read in (
+        ("Geometry error against domain radius", "domain radius", "12.75", "12.75 Å"),
+        ("Geometry error against training configurations", "training configurations", "1024", "1024"),
+    ):
+        pick(page, "Show").select_option(title)
+        assert label in page.locator("#plot svg > text").all_text_contents()
+        page.locator("#plot .mark").last.hover()
+        assert f"{along} {read}: geometry error" in reading(page)
+    page.close()
+
+
+def test_a_chosen_mark_stays_while_only_the_height_changes(page: Page) -> None:
+    mark = page.locator("#plot .mark").nth(3)
+    mark.focus()
+    read, size = reading(page), page.viewport_size
+    assert size is not None
+    assert "geometry error" in read
+    drawn = page.locator("#plot svg").get_attribute("viewBox")
+    for height in (size["height"] - 60, size["height"]):
+        page.set_viewport_size({"width": size["width"], "height": height})
+        page.wait_for_function("height => window.innerHeight === height", arg=height)
+        # resize events come before the next frame
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        expect(mark).to_be_focused()
+        assert reading(page) == read
+    page.set_viewport_size({"width": 360, "height": size["height"]})
+    expect(page.locator("#plot svg")).not_to_have_attribute("viewBox", str(drawn))
+
+
 def test_the_keyboard_reaches_every_value(page: Page) -> None:
     pick(page, "degree").focus()
     for _ in range(5):
