@@ -1,7 +1,8 @@
-"""Every figure and the report of a store of a million points: wall time and peak memory of the commands.
+"""Every figure and the report of stores of a million points: wall time and peak memory of the commands.
 
-The store is made up: errors follow laws with scatter, all variables that the figures read are filled. Each command
-runs in a process of its own, imports included.
+One store has many axes, as studies have, the other two long weight axes (300 by 300). They are made up: errors follow
+laws with scatter, all variables that the figures read are filled. Each command runs in a process of its own, imports
+included.
 
     python benchmarks/report.py [--quick] [--write] [--store PATH]
 """
@@ -47,6 +48,19 @@ LABELS: dict[str, Sequence[Any]] = {
 }
 # In quick mode: 8,000 points.
 FEWER = {"degree": (6, 8), "n_train": (4, 8), "replica": (0, 1), "weight_energy": (1.0,)}
+
+
+def long_axes(weights: int) -> dict[str, Sequence[Any]]:
+    """Give the labels of a store whose weights of energies and virials are long axes."""
+    one = {name: values[:1] for name, values in LABELS.items()}
+    long = tuple(np.geomspace(0.01, 100, weights).tolist())
+    replicas = {"dislocation": ("screw", "edge"), "replica": tuple(range(5))}
+    return {**one, **replicas, "weight_energy": long, "weight_virial": long}
+
+
+STORES = {"many axes": LABELS, "long weight axes": long_axes(300)}
+QUICK_STORES = {"many axes": {**LABELS, **FEWER}, "long weight axes": long_axes(28)}
+COMMANDS = ("sweep report", "sweep figures")
 LIMITS = {"seconds": 60.0, "MiB": 2048.0}
 
 
@@ -137,50 +151,58 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="8,000 points, once")
+    parser.add_argument("--quick", action="store_true", help="8,000 points each, once")
     parser.add_argument("--write", action="store_true", help="keep the figures in benchmarks/results")
-    parser.add_argument("--store", type=Path, help="keep the store here, and use it if it is there")
+    parser.add_argument("--store", type=Path, help="keep stores beside this path, and use them")
     options = parser.parse_args()
+    rows, found = [], {}
     with tempfile.TemporaryDirectory() as folder:
-        store = options.store if options.store is not None else Path(folder) / "large.zarr"
-        labels = {**LABELS, **FEWER} if options.quick else LABELS
-        points = math.prod(len(values) for values in labels.values())
-        if not store.exists():
-            make_store(store, labels)
-        report, figures = Path(folder) / "report.html", Path(folder) / "figures"
-        start = [sys.executable, "-c", "from sweep.cli import main; main()"]
-        commands = {
-            "sweep report": [*start, "report", str(store), "-o", str(report)],
-            "sweep figures": [*start, "figures", str(store), "-o", str(figures)],
-        }
-        runs: dict[str, list[tuple[float, float, str]]] = {name: [] for name in commands}
-        for _ in range(1 if options.quick else 5):
-            for name, command in commands.items():
-                runs[name].append(measured(command))
-        drawn = len(runs["sweep figures"][-1][2].splitlines())
-        size = report.stat().st_size / 2**20
-    found = {
+        for kind, labels in (QUICK_STORES if options.quick else STORES).items():
+            store = Path(folder) / f"{kind}.zarr"
+            if options.store is not None:
+                store = options.store.with_name(f"{options.store.stem} {kind}.zarr")
+            if not store.exists():
+                make_store(store, labels)
+            found[kind] = commands(store, Path(folder) / kind, 1 if options.quick else 5)
+            found[kind]["points"] = math.prod(len(values) for values in labels.values())
+            rows += [
+                _row(f"{kind}, {found[kind]['points']:,} points", name, found[kind][name])
+                for name in COMMANDS
+            ]
+    heads = ["store", "command", "seconds", "peak MiB", "of a minute", "of 2 GiB"]
+    about = machine()
+    told = "; ".join(
+        f"{kind}: {each['figures']} figures, a report of {each['report_MiB']:.1f} MiB"
+        for kind, each in found.items()
+    )
+    runs = "one run" if options.quick else "5 runs"
+    text = f"{told}; medians of {runs}, peak memory of all.\n\n{table(heads, rows)}"
+    print(f"{about['processor']}, {about['processors']} processors, Python {about['python']}\n{text}")
+    if options.write and not options.quick:
+        write("report", text, found)
+
+
+def commands(store: Path, folder: Path, repeats: int) -> dict[str, Any]:
+    """Run both commands on a store some times: medians of seconds, the most memory, and what came out."""
+    report, figures = folder / "report.html", folder / "figures"
+    folder.mkdir()
+    start = [sys.executable, "-c", "from sweep.cli import main; main()"]
+    targets = dict(zip(COMMANDS, (report, figures), strict=True))
+    runs: dict[str, list[tuple[float, float, str]]] = {name: [] for name in COMMANDS}
+    for _ in range(repeats):
+        for name, target in targets.items():
+            runs[name].append(measured([*start, name.split()[1], str(store), "-o", str(target)]))
+    taken = {
         name: {"seconds": statistics.median(run[0] for run in each), "MiB": max(run[1] for run in each)}
         for name, each in runs.items()
     }
-    rows = [
-        [
-            name,
-            f"{one['seconds']:.1f}",
-            f"{one['MiB']:.0f}",
-            *(f"{one[what] / most:.2f}" for what, most in LIMITS.items()),
-        ]
-        for name, one in found.items()
-    ]
-    heads = ["command", "seconds", "peak MiB", "of a minute", "of 2 GiB"]
-    about = machine()
-    text = (
-        f"A store of {points:,} points: {drawn} figures, a report of {size:.1f} MiB; medians of "
-        f"{len(runs['sweep report'])} runs, peak memory of all.\n\n{table(heads, rows)}"
-    )
-    print(f"{about['processor']}, {about['processors']} processors, Python {about['python']}\n{text}")
-    if options.write and not options.quick:
-        write("report", text, {"points": points, "figures": drawn, "report_MiB": size, **found})
+    drawn = len(runs["sweep figures"][-1][2].splitlines())
+    return {**taken, "figures": drawn, "report_MiB": report.stat().st_size / 2**20}
+
+
+def _row(store: str, name: str, one: dict[str, float]) -> list[str]:
+    shares = [f"{one[what] / most:.2f}" for what, most in LIMITS.items()]
+    return [store, name, f"{one['seconds']:.1f}", f"{one['MiB']:.0f}", *shares]
 
 
 if __name__ == "__main__":
