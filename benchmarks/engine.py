@@ -47,7 +47,7 @@ COMMAND = "python benchmarks/engine.py --write"
 WORKERS = 2
 KERNEL = "engine_kernels:point"
 # Processor time of a point (s), points, and the least efficiency that is wanted.
-CASES = ((0.3, 600, 0.95), (0.05, 2400, 0.9))
+CASES = ((0.3, 400, 0.95), (0.05, 1600, 0.9))
 OVERHEAD_POINTS = 4000
 # A block's points: the engine's batches are to span blocks.
 WEIGHTINGS = 8

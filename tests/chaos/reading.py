@@ -20,7 +20,8 @@ from sweep.variables import Status
 NUMBERS = {
     Status.relaxed: ("geometry_error", "energy_error", "residual_force", "wall_time", "condition"),
     Status.unconverged: ("residual_force", "wall_time", "condition"),
-    Status.estimated: ("condition", "wall_time"),
+    # not its wall time: where a point has failed since its status was read, that is no longer its block's share
+    Status.estimated: ("condition",),
 }
 
 #: What a point never leaves again; one that failed may be tried again.
