@@ -45,6 +45,7 @@ def test_two_jobs_of_two_ranks_give_the_store_of_a_local_run(
     assert "jobs of 2 ranks" in errors
 
 
+@pytest.mark.timeout(900)  # a cluster is brought up and a study runs twice, once through seven faults
 def test_cancelled_jobs_killed_workers_ranks_and_drivers_cost_nothing(
     slurm: Path, finished: Path, dataset: xr.Dataset, tmp_path: Path
 ) -> None:
