@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -207,10 +207,13 @@ class JournalReader:
     ----------
     folder
         Where the journals are. It need not exist yet.
+    but
+        Says of a journal whether to pass it over.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], but: Callable[[Path], bool] = lambda _: False) -> None:
         self.folder = Path(folder)
+        self._but = but
         self._offsets: dict[Path, int] = {}
         self._damage: dict[Path, Damage] = {}
 
@@ -242,7 +245,7 @@ class JournalReader:
     def parts(self) -> Iterator[list[AnyRecord]]:
         """Read what is new as `refresh` does, a part of a journal at a time."""
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-            more = path not in self._damage
+            more = path not in self._damage and not self._but(path)
             while more:
                 before = self._offsets.get(path, 0)
                 payloads, end, damage = read_frames(path, before, PART_BYTES)
@@ -325,9 +328,10 @@ class RecordIndex:
     def parts(self) -> Iterator[list[tuple[AnyRecord, bool]]]:
         """Take in what is new, a part of a journal at a time, each record with whether it counts."""
         for part in self._reader.parts():
-            yield [(record, self._take(record)) for record in part]
+            yield [(record, self.take(record)) for record in part]
 
-    def _take(self, record: AnyRecord) -> bool:
+    def take(self, record: AnyRecord) -> bool:
+        """Take in a record, read or just journaled; whether it counts."""
         if isinstance(record, TruncationRecord):
             counts = _counts(record, self._truncations.get(record.cylinder))
             if counts:

@@ -20,6 +20,11 @@ class LastingJournal:
     tell
         Called with a line for each journal that had to be left.
 
+    Attributes
+    ----------
+    paths : set of Path
+        Its files, one after another.
+
     Raises
     ------
     OSError
@@ -28,6 +33,7 @@ class LastingJournal:
 
     def __init__(self, folder: str | os.PathLike[str], tell: Callable[[str], None]) -> None:
         self._journal = Journal.create(folder)
+        self.paths = {self._journal.path}
         self._tell = tell
         self._ended = False
 
@@ -69,4 +75,5 @@ class LastingJournal:
             raise error
         left = self._journal
         self._journal = left.renewed()
+        self.paths.add(self._journal.path)
         self._tell(f"{left.path} is left ({error}); records go on in {self._journal.path}")

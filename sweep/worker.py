@@ -120,7 +120,8 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.sources = SourceFiles(self.workplace.sources)
         # a block's estimates are asked for again only where they choose what is relaxed
         keeping = () if self.workplace.choice is None else ESTIMATES
-        self.recorded = RecordIndex(JournalReader(self.workplace.journals), keeping=keeping)
+        others = JournalReader(self.workplace.journals, but=lambda path: path in self.journal.paths)
+        self.recorded = RecordIndex(others, keeping=keeping)
         self._looked = -math.inf
         self.gangs = SizedGangs(partial(self.workplace.gang_options, self.label))
         self.limits = KernelLimits(self.workplace.limits)
@@ -129,7 +130,7 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.journal = LastingJournal(self.workplace.journals, lambda message: tell(message=message))
 
     def look(self) -> None:
-        """Read what has been recorded since the last time, by any worker."""
+        """Read what other workers have recorded since the last time; what this one records is taken in at once."""
         self.recorded.refresh()
         self._looked = time.monotonic()
 
@@ -144,6 +145,7 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
             if recorded and (not isinstance(known, Record) or unless(known)):
                 return
         self.journal.append(record, wait=wait)
+        self.recorded.take(record)
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - what Dask calls it with
         """End the gang with the worker."""

@@ -6,6 +6,7 @@ import json
 import logging
 import logging.handlers
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,18 @@ WeightLabels = Mapping[str, tuple[float, ...]]
 
 
 class _Rotating(logging.handlers.RotatingFileHandler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line that is formatted already: logging's own takes four times as long."""
+        try:
+            if self.stream is not None and self.stream.tell() + len(record.msg) >= self.maxBytes:
+                self.doRollover()
+            if self.stream is None:
+                self.stream = self._open()
+            self.stream.write(record.msg + "\n")
+            self.stream.flush()
+        except OSError:
+            self.handleError(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as logging names it
         """Go on: a full disk costs lines of the log, never a result."""
 
@@ -67,8 +80,9 @@ class WorkerLog:
         )
 
     def close(self) -> None:
-        """Close the file."""
-        self._handler.close()
+        """Close the file; what a full disk did not take is lost."""
+        with suppress(OSError):
+            self._handler.close()
 
 
 def outcome_of(error: GangError) -> str:

@@ -123,7 +123,8 @@ def set_time_limit(connection: Connection, limit_s: float) -> None:
     """
     microseconds = 0 if math.isinf(limit_s) else max(1, round(min(limit_s, LONGEST_LIMIT_S) * 1e6))
     interval = struct.pack("@ll", *divmod(microseconds, 1_000_000))
-    borrowed = socket.socket(fileno=connection.fileno())
+    # named, or each call would ask the system for the family and the type, which these options do not depend on
+    borrowed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, connection.fileno())
     try:
         borrowed.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
         borrowed.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)

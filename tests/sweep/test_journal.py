@@ -387,3 +387,13 @@ def test_a_failure_never_hides_a_result(tmp_path: Path, journal: Journal, order:
     found = index.get(BLOCK, 1)
     assert found is not None
     assert found.status == "relaxed"
+
+
+def test_a_reader_passes_over_what_it_is_told_to(tmp_path: Path) -> None:
+    with Journal.create(tmp_path) as own, Journal.create(tmp_path) as others:
+        own.append(record(0))
+        others.append(record(1))
+        index = RecordIndex(JournalReader(tmp_path, but=lambda path: path == own.path))
+        assert index.refresh() == [record(1)]
+        assert index.take(record(0))
+    assert len(index) == 2

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep.gang import Gang
+from sweep.gang import Gang, GangOptions
+from sweep.gang.call import RANK_MARGIN_S
 from tests.sweep.gang.gangs import (
     CHECKOUT,
     SOON_S,
@@ -86,6 +87,14 @@ def test_a_killed_owner_leaves_no_rank_where_setpriv_is_missing(owner, tmp_path:
     process.kill()
     process.wait()
     assert all_gone(pids)
+
+
+def test_ranks_end_in_time_when_their_owner_cannot_end_them(owner) -> None:
+    process, pids = owner("gang.call('faulty_kernels:hold_interpreter', rank=None, seconds=600, timeout_s=1)")
+    time.sleep(0.3)
+    process.send_signal(signal.SIGSTOP)
+    assert not any(map(gone, pids))
+    assert all_gone(pids[1:], within_s=1 + GangOptions(ranks=2).grace_s + RANK_MARGIN_S + SOON_S)
 
 
 def test_an_owner_that_ends_without_closing_leaves_nothing(owner, temporary: Path) -> None:
