@@ -27,6 +27,7 @@ def estimate_block(
     basis: Mapping[str, Any] | None = None,
     equilibrium: str | None = None,
     checked: Sequence[int] | None = None,
+    training_core: str | None = None,
 ) -> dict[str, Any]:
     """Gather the measures of a block's fits, estimate their errors by linear response, and check the estimates.
 
@@ -42,6 +43,8 @@ def estimate_block(
         ACE basis, and path of the reference equilibrium: the estimates are checked where both are given.
     checked : sequence of int, optional
         Weightings to be checked; by default every one.
+    training_core : str, optional
+        Path of `kernels.own_domain.own_core`, where the training clusters are cut from such a core.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def estimate_block(
         ``status``, a word for each weighting: excluded, failed where the fit is not finite, otherwise
         estimated; and every measure by its name in the store, its first dimension W: those of the fits, those of
         `kernels.response.estimates`, and ``trust_ratio`` of `kernels.trust.trust_ratios`, NaN where it was not
-        measured. Empty on ranks other than 0.
+        measured; where a training core is given, ``training_truncation_error`` (W,), Å. Empty on ranks other than 0.
     """
     fits, response_of = read_arrays(fit), load_arrays(response)
     found = _judged(
@@ -60,6 +63,9 @@ def estimate_block(
     finite = np.isfinite(fits["coefficients"]).all(axis=1)
     status = np.where(fits["excluded"], "excluded", np.where(finite, "estimated", "failed"))
     measures = {name: array for name, array in fits.items() if name not in NOT_MEASURES}
+    if training_core is not None:
+        error = float(load_arrays(training_core)["training_truncation_error"])
+        measures["training_truncation_error"] = np.full(len(finite), error)
     return {"status": status.tolist(), **measures, **found}
 
 

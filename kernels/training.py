@@ -43,7 +43,7 @@ def core_set(
     potential, material : mapping
         See `kernels.references.open_reference` and `kernels.materials.bulk_properties`.
     equilibrium_path : str
-        Artefact of `kernels.equilibrium.polish_equilibrium`.
+        Artefact of `kernels.equilibrium.polish_equilibrium`, or of `kernels.own_domain.own_core`.
     domain_radius, cutoff : float
         R_t, and the cutoff of the basis, Å; r_c is the larger of it and the reference's.
     perturbation : float
@@ -77,9 +77,8 @@ def core_set(
     """
     _check_range(first, last)
     equilibrium = load_arrays(equilibrium_path)
-    lattice_constant, larger = float(material["lattice_constant"]), max(cutoff, float(material["cutoff"]))
-    margin = _margin(equilibrium, lattice_constant, domain_radius, larger, perturbation)
-    cluster = _Cluster.cut(equilibrium, domain_radius, larger + margin)
+    reach = cluster_reach(equilibrium, material, domain_radius, cutoff, perturbation)
+    cluster = _Cluster.cut(equilibrium, domain_radius, reach)
     limit = _closest(material)
 
     def label(system: System, index: int, anchor_energies: Floats) -> dict[str, Any]:
@@ -239,24 +238,35 @@ class _Cluster:
         )
 
 
-def _margin(
+def cluster_reach(
     equilibrium: Mapping[str, NDArray[Any]],
-    lattice_constant: float,
+    material: Mapping[str, Any],
     domain_radius: float,
     cutoff: float,
     perturbation: float,
 ) -> float:
-    """How much further than the cutoff, in the reference lattice, a perturbed or relaxed atom may be felt, Å.
+    """How far, in the reference lattice, a perturbed or relaxed atom of a training cluster may be felt, Å.
 
-    The strain near the edge of the domain is about a bond / (2π radius); across the cut of an edge dislocation
-    neighbours stood apart by its Burgers vector; within the domain atoms differ from the anchor by the corrector and
-    by what is drawn.
+    Beyond the larger of both cutoffs: the strain near the edge of the domain is about a bond / (2π radius); across the
+    cut of an edge dislocation neighbours stood apart by its Burgers vector; within the domain atoms differ from the
+    anchor by the corrector and by what is drawn.
+
+    Parameters
+    ----------
+    equilibrium : mapping
+        Arrays of a relaxed cylinder: ``sites``, ``corrector``, ``burgers``.
+    material : mapping
+        See `kernels.materials.bulk_properties`.
+    domain_radius, cutoff, perturbation : float
+        As in `core_set`.
     """
+    larger = max(cutoff, float(material["cutoff"]))
     inside = np.hypot(equilibrium["sites"][:, 0], equilibrium["sites"][:, 1]) < domain_radius
     moved = float(np.max(np.linalg.norm(equilibrium["corrector"][inside], axis=1), initial=0.0))
-    strained = cutoff * lattice_constant / (2 * np.pi * domain_radius)
+    strained = larger * float(material["lattice_constant"]) / (2 * np.pi * domain_radius)
     slipped = float(np.hypot(*equilibrium["burgers"][:2]))
-    return strained + slipped + moved + LONGEST_DRAW * perturbation
+    # in this order: sums of floats depend on it, and with them which sites a cluster has
+    return larger + (strained + slipped + moved + LONGEST_DRAW * perturbation)
 
 
 def _closest(material: Mapping[str, Any]) -> float:

@@ -10,6 +10,7 @@ KERNEL_VERSIONS: dict[str, int] = {
     "kernels.equilibrium:polish_equilibrium": 2,
     "kernels.equilibrium:comparison_equilibrium": 1,
     "kernels.truncation:truncation_errors": 1,
+    "kernels.own_domain:own_core": 1,
     "kernels.training:core_set": 1,
     "kernels.training:bulk_set": 1,
     "kernels.assembly:factors": 2,

@@ -12,22 +12,15 @@ import numpy as np
 from sweep.artefacts import PlainList, Recipe
 from sweep.fixed_choices import (
     BULK,
-    COMPARISON_FORCE,
     CORE,
     ESTIMATES_CHECKED,
     HELD_OUT,
     HELD_OUT_STREAM,
-    HESSIAN_PARTS,
     RADIAL_EDGES,
-    REFERENCE_FORCE,
-    ROUGH_FORCE,
 )
-from sweep.grid import Block, Cylinder, Grid
-from sweep.kernel_versions import KERNEL_VERSIONS
+from sweep.grid import Block
+from sweep.reference_recipes import ReferenceRecipes
 from sweep.selection import draws
-from sweep.study import Study
-from sweep.study.resolved import ResolvedReference
-from sweep.study.training_files import NO_TRAINING_FILES, ResolvedTrainingFiles
 
 
 class Functions(NamedTuple):
@@ -39,35 +32,8 @@ class Functions(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Recipes:
-    """The recipes of a study.
-
-    Parameters
-    ----------
-    study
-        The study.
-    grid
-        Its grid.
-    reference
-        Its reference potential, files found and hashed.
-    training_files
-        Its own training files, found and hashed.
-    """
-
-    study: Study
-    grid: Grid
-    reference: ResolvedReference
-    training_files: ResolvedTrainingFiles = NO_TRAINING_FILES
-
-    @staticmethod
-    def make(function: str, **inputs: Any) -> Recipe:
-        """Name a kernel with the version that stands in `KERNEL_VERSIONS`."""
-        return Recipe(function, KERNEL_VERSIONS[function], inputs)
-
-    @cached_property
-    def potential(self) -> dict[str, Any]:
-        """The reference potential with its files named by their contents, not by where they lie."""
-        return self.reference.by_contents()
+class Recipes(ReferenceRecipes):
+    """The recipes of a study: those of its reference, and of all that is fitted to it."""
 
     def functions(self, block: Block) -> Functions:
         """Say which basis a block has: its own where that is an axis, or else the study's."""
@@ -79,92 +45,39 @@ class Recipes:
         """Give an ACE basis as kernels take it."""
         return {"element": self.study.material.element, **functions._asdict()}
 
-    @cached_property
-    def cutoff(self) -> float:
-        """Largest cutoff of the study's bases (Å): cylinders and training clusters are wide enough for each."""
-        return max(self.study.axes.cutoff or (self.study.basis.cutoff,))
-
-    @cached_property
-    def material(self) -> Recipe:
-        """Lattice and elastic constants of the reference."""
-        structure = self.study.material.structure
-        return self.make("kernels.materials:bulk_properties", potential=self.potential, structure=structure)
-
     @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def rough_equilibrium(self, dislocation: str, radius: float) -> Recipe:
-        """Give the reference's dislocation, minimised until its Hessian can take over."""
+    def own_core(self, dislocation: str, domain_radius: float) -> Recipe:
+        """Give the core relaxed in a training domain of its own, known to be that of the largest equilibrium."""
         return self.make(
-            "kernels.equilibrium:rough_equilibrium",
-            potential=self.potential,
+            "kernels.own_domain:own_core",
             material=self.material,
             dislocation=dislocation,
-            simulation_radius=radius,
+            own=self.equilibrium(dislocation, domain_radius),
+            simulated=self.largest_equilibrium(dislocation),
+            domain_radius=domain_radius,
             cutoff=self.cutoff,
-            force_tolerance=ROUGH_FORCE,
+            perturbation=self.study.training.core.perturbation,
         )
 
-    @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def hessian_parts(self, dislocation: str, radius: float) -> list[Recipe]:
-        """Give the reference's Hessian there, in parts."""
-        rough = self.rough_equilibrium(dislocation, radius)
-        return [
-            self.make(
-                "kernels.hessian:hessian_columns",
-                potential=self.potential,
-                rough_path=rough,
-                part=part,
-                parts=HESSIAN_PARTS,
-            )
-            for part in range(HESSIAN_PARTS)
-        ]
+    def training_core(self, dislocation: str, domain_radius: float) -> Recipe:
+        """Give the core that training clusters are cut from: the largest equilibrium, or the domain's own."""
+        if self.training_in_own_domain:
+            return self.own_core(dislocation, domain_radius)
+        return self.largest_equilibrium(dislocation)
+
+    @property
+    def training_in_own_domain(self) -> bool:
+        """Whether training clusters are relaxed in domains of their own."""
+        return self.study.training.core.source == "own"
 
     @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def equilibrium(self, dislocation: str, radius: float) -> Recipe:
-        """Give the reference equilibrium with its Hessian: what every point of this radius is compared with."""
-        return self.make(
-            "kernels.equilibrium:polish_equilibrium",
-            potential=self.potential,
-            material=self.material,
-            rough_path=self.rough_equilibrium(dislocation, radius),
-            hessian_paths=self.hessian_parts(dislocation, radius),
-            force_tolerance=REFERENCE_FORCE,
-        )
-
-    @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def comparison_equilibrium(self, dislocation: str) -> Recipe:
-        """Give the reference equilibrium that stands for a cylinder without a boundary."""
-        return self.make(
-            "kernels.equilibrium:comparison_equilibrium",
-            potential=self.potential,
-            material=self.material,
-            dislocation=dislocation,
-            simulation_radius=self.study.simulation.comparison_radius,
-            # of the reference alone, so no basis enters
-            cutoff=0.0,
-            force_tolerance=COMPARISON_FORCE,
-        )
-
-    def truncation(self, cylinder: Cylinder) -> Recipe:
-        """Give the record of a cylinder: the reference's core in it against the one of the comparison radius."""
-        return self.make(
-            "kernels.truncation:truncation_errors",
-            potential=self.potential,
-            material=self.material,
-            dislocation=cylinder.dislocation,
-            simulation_radius=cylinder.simulation_radius,
-            comparison=self.comparison_equilibrium(cylinder.dislocation),
-            force_tolerance=COMPARISON_FORCE,
-        )
-
-    @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def core_set(self, dislocation: str, domain_radius: float, stream: int, first: int, last: int) -> Recipe:
-        """Core configurations first … last-1, cut from the largest equilibrium of the study."""
-        radius = max(self.study.axes.simulation_radius)
+    def core_set(self, core: Recipe, domain_radius: float, stream: int, first: int, last: int) -> Recipe:
+        """Core configurations first … last-1, cut from a relaxed core."""
         return self.make(
             "kernels.training:core_set",
             potential=self.potential,
             material=self.material,
-            equilibrium_path=self.equilibrium(dislocation, radius),
+            equilibrium_path=core,
             domain_radius=domain_radius,
             cutoff=self.cutoff,
             perturbation=self.study.training.core.perturbation,
@@ -194,7 +107,8 @@ class Recipes:
         """Triangular factors of a block's training set: those of the next smaller prefix, and what is new."""
         smaller = [size for size in self.study.axes.n_train if size < block.n_train]
         first = max(smaller, default=0)
-        core = self.core_set(block.dislocation, block.domain_radius, block.replica, first, block.n_train)
+        around = self.training_core(block.dislocation, block.domain_radius)
+        core = self.core_set(around, block.domain_radius, block.replica, first, block.n_train)
         return self.make(
             "kernels.assembly:factors",
             basis=self.basis(self.functions(block)),
@@ -225,24 +139,26 @@ class Recipes:
 
     @cache  # noqa: B019 - a run has one Recipes, for its whole life
     def held_out(self, dislocation: str, functions: Functions) -> Recipe:
-        """Factors of the configurations on which every fit of this dislocation and basis is judged."""
+        """Factors of the configurations on which every fit of this dislocation and basis is judged.
+
+        Wherever it was trained, they are about the core that is simulated.
+        """
         widest = max(self.study.axes.domain_radius)
         return self.make(
             "kernels.assembly:factors",
             basis=self.basis(functions),
-            core=self.core_set(dislocation, widest, HELD_OUT_STREAM, 0, HELD_OUT),
+            core=self.core_set(self.largest_equilibrium(dislocation), widest, HELD_OUT_STREAM, 0, HELD_OUT),
             bulk=self.bulk_set(None, HELD_OUT_STREAM, 0, HELD_OUT),
             previous=None,
         )
 
     @cache  # noqa: B019 - a run has one Recipes, for its whole life
-    def force_constants(self, dislocation: str, domain_radius: float, functions: Functions) -> Recipe:
-        """Give the factors of the force constants of the reference's core, in the study's largest cylinder."""
-        radius = max(self.study.axes.simulation_radius)
+    def force_constants(self, equilibrium: Recipe, domain_radius: float, functions: Functions) -> Recipe:
+        """Give the factors of the force constants of the reference's core in an equilibrium."""
         return self.make(
             "kernels.force_constants:force_constant_factors",
             basis=self.basis(functions),
-            equilibrium=self.equilibrium(dislocation, radius),
+            equilibrium=equilibrium,
             domain_radius=domain_radius,
         )
 
@@ -300,10 +216,13 @@ class Recipes:
         """Give what a block's fits observe of force constants, and what they are judged on, where they are an axis."""
         if self.study.axes.weight_force_constants is None:
             return {}
-        widest = max(self.study.axes.domain_radius)
+        widest, largest = max(self.study.axes.domain_radius), self.largest_equilibrium(block.dislocation)
+        trained = largest
+        if self.training_in_own_domain:
+            trained = self.equilibrium(block.dislocation, block.domain_radius)
         return {
-            "force_constants": self.force_constants(block.dislocation, block.domain_radius, functions),
-            "held_out_force_constants": self.force_constants(block.dislocation, widest, functions),
+            "force_constants": self.force_constants(trained, block.domain_radius, functions),
+            "held_out_force_constants": self.force_constants(largest, widest, functions),
         }
 
     def block_response(self, block: Block) -> Recipe:
@@ -319,7 +238,14 @@ class Recipes:
             basis=self.basis(self.functions(block)),
             equilibrium=self.equilibrium(block.dislocation, block.simulation_radius),
             checked=self._checked(block),
+            **self._own_core(block),
         )
+
+    def _own_core(self, block: Block) -> dict[str, Recipe]:
+        """Give the core that a block's training clusters have to themselves, where they do."""
+        if not self.training_in_own_domain:
+            return {}
+        return {"training_core": self.own_core(block.dislocation, block.domain_radius)}
 
     def _checked(self, block: Block) -> list[int] | None:
         """Say which estimates of a block are checked; None for all. In a large screen, those drawn first."""
@@ -380,6 +306,7 @@ class Recipes:
             "fit": self.fit(block),
             "response": self.block_response(block),
             "equilibrium": self.equilibrium(block.dislocation, block.simulation_radius),
+            **self._own_core(block),
         }
 
 

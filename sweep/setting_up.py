@@ -50,8 +50,15 @@ def set_up(prepared: Prepared) -> None:
             "packages": packages,
             **({MEASURES: prepared.declared} if prepared.declared else {}),
         }
-        truncation = prepared.recipes.comparing
-        create_store(folders.store, prepared.grid, RADIAL_EDGES, attributes, truncation=truncation)
+        recipes = prepared.recipes
+        create_store(
+            folders.store,
+            prepared.grid,
+            RADIAL_EDGES,
+            attributes,
+            truncation=recipes.comparing,
+            optional=("training_truncation_error",) if recipes.training_in_own_domain else (),
+        )
         mark_asked(folders.store, prepared.grid, prepared.study.text)
         return
     # before anything else is written to it

@@ -13,6 +13,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "truncation": ("kernels.truncation:truncation_errors",),
     "training": (
+        "kernels.own_domain:own_core",
         "kernels.training:core_set",
         "kernels.training:bulk_set",
         "kernels.labelled_files:labelled_set",

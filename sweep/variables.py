@@ -75,6 +75,8 @@ class Variable:
         The enumeration whose numbers it holds, if it holds flags.
     along
         A dimension that not every grid has: a store without it has no such variable.
+    optional
+        Whether only stores of studies that ask for it have it.
     """
 
     name: str
@@ -86,6 +88,12 @@ class Variable:
     fill: float = math.nan
     flags: type[IntEnum] | None = None
     along: str | None = None
+    optional: bool = False
+
+    @property
+    def in_every_store(self) -> bool:
+        """Whether every store has it, whatever its study asks for."""
+        return self.along is None and not self.optional
 
     @property
     def attributes(self) -> dict[str, object]:
@@ -124,6 +132,13 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("condition", "1", "condition number of the least-squares problem", _BLOCK),
     Variable("basis_size", "1", "number of basis functions", _BLOCK),
     Variable("labelled_atoms", "1", "number of atoms whose labels the training set takes", _BLOCK),
+    Variable(
+        "training_truncation_error",
+        "angstrom",
+        "geometry error of the reference's core that training clusters have in a domain of their own",
+        _BLOCK,
+        optional=True,
+    ),
     Variable("geometry_estimate", "angstrom", "linear-response estimate of the geometry error", _BLOCK),
     Variable("energy_estimate", "eV", "linear-response estimate of the energy difference", _BLOCK),
     Variable(

@@ -35,7 +35,7 @@ def test_every_point_has_ended_and_fits_to_forces_are_relaxed(dataset: xr.Datase
 def test_every_relaxed_point_has_every_value(dataset: xr.Dataset) -> None:
     relaxed = dataset["status"] == Status.relaxed
     for variable in VARIABLES:
-        if variable.along is not None:
+        if not variable.in_every_store:
             continue
         values = dataset[variable.name].where(relaxed, drop=False)
         if variable.name == "rmse_virial":

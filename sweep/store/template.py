@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,6 +35,7 @@ def create_store(
     attributes: Mapping[str, Any],
     *,
     truncation: bool = False,
+    optional: Collection[str] = (),
 ) -> None:
     """Set up an empty store: every variable over the whole grid, every point pending.
 
@@ -55,6 +56,8 @@ def create_store(
         or numbers.
     truncation
         Whether truncation errors are to come: they are pending then, and excluded otherwise.
+    optional
+        Names of the optional variables that the study asks for.
 
     Raises
     ------
@@ -77,7 +80,8 @@ def create_store(
         sizes = dict(zip(grid.dims, grid.shape, strict=True))
         sizes |= {name: len(values) for name, _, values, _ in coordinates if name not in sizes}
         for variable in (*VARIABLES, *measured_variables(root_attributes)):
-            if variable.along is None or variable.along in grid.dims:
+            wanted = not variable.optional or variable.name in optional
+            if wanted and (variable.along is None or variable.along in grid.dims):
                 _create_variable(root, variable, grid, sizes)
         for variable in CYLINDER_VARIABLES:
             _create_cylinder_variable(root, variable, sizes, truncation=truncation)

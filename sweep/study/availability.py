@@ -28,8 +28,6 @@ def check_available(study: Study) -> None:
 def _unavailable(study: Study) -> list[tuple[str, str, str]]:
     """List what this version lacks, as (field, value, what to do instead)."""
     lacking: list[tuple[str, str, str]] = []
-    if study.training.core.source != "large":
-        lacking.append(("training.core.source", study.training.core.source, "use large"))
     if study.simulation.predictor != "reference":
         lacking.append(("simulation.predictor", study.simulation.predictor, "use reference"))
     return lacking

@@ -93,7 +93,13 @@ class Basis(Section):
 
 
 class CoreTraining(Section):
-    """Training clusters about the core: perturbation's standard deviation (Å), and what they are cut from."""
+    """Training clusters about the core: perturbation's standard deviation (Å), and where the core comes from.
+
+    `large` cuts clusters from the reference's core in the largest cylinder of the study. With `own` the reference
+    relaxes each cluster in its own domain, clamped to the predictor beyond `domain_radius`, as one does who affords no
+    larger one. An own core that is another one than the simulated is refused; how far it is from that is
+    `training_truncation_error` in the store. Held-out configurations are cut from the large core either way.
+    """
 
     perturbation: Positive = Field(default=0.02, description=LENGTH)
     source: Literal["large", "own"] = Field(default="large", description="large or own")

@@ -9,7 +9,6 @@ from sweep.study.dislocation_names import STRUCTURES, names_for
 TEXT = (Path(__file__).parents[2] / "studies" / "quick.yaml").read_text(encoding="utf-8")
 
 UNAVAILABLE = [
-    ("source: large", "source: own", r"training\.core\.source own .* use large"),
     ("seed: 0", "simulation: {predictor: potential}", r"predictor potential .* use reference"),
 ]
 

@@ -12,9 +12,10 @@ from sweep.causes import Cause
 from sweep.compaction import failure_records
 from sweep.forecast import Forecast, described
 from sweep.grid import Cylinder
+from sweep.kernel_versions import KERNEL_VERSIONS
 from sweep.plan import BlockWork, Plan, left_to_do, plan_study
 from sweep.prepared import Prepared, prepare
-from sweep.recipes import KERNEL_VERSIONS, needs
+from sweep.recipes import needs
 from sweep.schedule import Failure, Schedule, Task
 from sweep.stages import STAGE_OF
 from sweep.truncations import TruncationRecord

@@ -258,7 +258,7 @@ def test_what_is_no_store_is_said_so(tmp_path: Path, store: Path) -> None:
 def test_every_recorded_variable_can_be_stored(store: Path) -> None:
     sizes = {"config_kind": 2, "radial_bin": 3}
     values: dict[Source, dict[str, Any]] = {source: {} for source in Source}
-    for number, variable in enumerate(each for each in VARIABLES if each.along is None):
+    for number, variable in enumerate(each for each in VARIABLES if each.in_every_store):
         shape = tuple(sizes[name] for name in variable.extra_dims)
         values[variable.source][variable.name] = np.full(shape, number + 0.5)
     del values[Source.point]["wall_time"]

@@ -45,7 +45,7 @@ def test_a_new_store_is_wholly_pending(store: Path) -> None:
     assert (read_status(store) == Status.pending).all()
     assert read_status(store).shape == GRID.shape
     for variable in VARIABLES:
-        if variable.along is not None:
+        if not variable.in_every_store:
             assert variable.name not in dataset
             continue
         assert dataset[variable.name].dims == GRID.dims + variable.extra_dims
