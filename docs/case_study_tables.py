@@ -182,6 +182,40 @@ def places(*stores: str) -> str:
     return table(heads, rows) if rows else ""
 
 
+def own_domains(large: str, own: str) -> str:
+    """Tabulate errors of fits by where their training clusters were relaxed, at the largest number of clusters."""
+    if not {large, own} <= set(names()):
+        return ""
+    errors, rows = {}, []
+    for name in (large, own):
+        ds = opened(name).sel(dislocation="screw")
+        relaxed = ds["geometry_error"].where(ds["status"] == Status.relaxed)
+        # each radius was asked with two numbers of clusters of its own
+        kept = ("domain_radius", "n_train", "weight_virial", "replica")
+        errors[name] = relaxed.squeeze([dim for dim in relaxed.dims if dim not in kept], drop=True)
+    off = opened(own)["training_truncation_error"].max(
+        [dim for dim in opened(own)["training_truncation_error"].dims if dim != "domain_radius"]
+    )
+    for radius in errors[own]["domain_radius"].values:
+        for virial in errors[own]["weight_virial"].values:
+            cells = []
+            for name in (large, own):
+                found = errors[name].sel(domain_radius=radius, weight_virial=virial)
+                most = found.dropna("n_train", how="all")["n_train"]
+                cells.append(median_words(found.sel(n_train=most.max())) if most.size else "–")
+            rows.append(
+                [
+                    f"{radius:g}",
+                    interval(float(off.sel(domain_radius=radius)), np.nan, np.nan),
+                    f"{virial:g}",
+                    *cells,
+                ]
+            )
+    heads = ["domain radius (Å)", "‖D(ū − ū_own)‖ (Å)", "virial weight"]
+    source = [f"median geometry error, Å [range of replicas], source: {each}" for each in ("large", "own")]
+    return table([*heads, *source], rows)
+
+
 def half_radius(profile: xr.DataArray) -> xr.DataArray:
     """Find the distance from the line within which half of the squared geometry error lies (Å).
 
