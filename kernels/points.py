@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.ace import SharedForces, basis_of
-from kernels.core_shift import core_shift
-from kernels.cores import OTHER_MINIMUM
 from kernels.errors import energy_difference, strain_norm, strain_profile
 from kernels.inputs import load_arrays
 from kernels.neighbourhoods import collapsed_pair
+from kernels.other_core import other_core
 from kernels.preconditioners import has_hessian, preconditioner_of
 from kernels.settling import Settling, settle
 
@@ -173,7 +172,13 @@ def relax_point(
             status, message = "unconverged", collapsed
         else:
             values |= _errors(state, led, free, found.last.displacement, edges)
-            status, message = _judged(equilibrium, material, dislocation, found.last.displacement)
+            message = other_core(
+                equilibrium,
+                material,
+                dislocation,
+                state["corrector"] + _difference(state, free, found.last.displacement),
+            )
+            status = "other_minimum" if message else "relaxed"
             if keep_corrector:
                 values["corrector"] = found.last.displacement
     finally:
@@ -205,17 +210,6 @@ def _collapsed(
     return (
         f"the potential let atoms {first} and {second} come as close as {distance:.2f} Å, below half a bond"
     )
-
-
-def _judged(
-    equilibrium: str, material: Mapping[str, Any], dislocation: str, corrector: Floats
-) -> tuple[str, str]:
-    """Status of a point that settled, by where its core is, and why if it is elsewhere."""
-    moved = core_shift(equilibrium, material, dislocation, corrector)
-    if moved > OTHER_MINIMUM * float(np.linalg.norm(load_arrays(equilibrium)["burgers"])):
-        message = f"the core moved by {moved:.2f} Å, more than a third of the Burgers vector"
-        return "other_minimum", message
-    return "relaxed", ""
 
 
 def _difference(state: Mapping[str, NDArray[Any]], free: NDArray[Any], corrector: Floats) -> Floats:

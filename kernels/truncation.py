@@ -8,21 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.core_shift import core_shift
-from kernels.cores import OTHER_MINIMUM
 from kernels.cylinders import clamped_cylinder
 from kernels.equilibrium import shell_width
-from kernels.errors import bond_differences, energy_difference, strain_norm
+from kernels.errors import energy_difference, strain_norm
 from kernels.inputs import load_arrays
+from kernels.other_core import other_core
 from kernels.reference_cylinder import ReferenceCylinder
 from kernels.references import open_reference
 
 Floats = NDArray[np.float64]
 State = Mapping[str, NDArray[Any]]
 
-# A bond that differs by more than this fraction of the Burgers vector tells two cores apart. From 10 Å on boundaries
-# made 0.0001 to 0.08 of it, most of that in edges; other cores of tungsten and iron differed by 0.15 to 0.64.
-OTHER_BOND = 0.1
 # The wide cylinder's core has the freedom of the narrow one's and more, so in the same minimum its energy is lower;
 # both are known to this, eV (without energies per site, by the work of the forces).
 ENERGY_RESOLUTION = 1e-6
@@ -120,17 +116,12 @@ def compared(
     the norm goes over every bond of the wide cylinder, and the energies are summed difference by difference.
     """
     wide = load_arrays(comparison)
-    burgers = float(np.linalg.norm(wide["burgers"]))
     extended = _extended(corrector, wide["corrector"])
     difference = extended - wide["corrector"]
     excess = energy_difference(
         _extended(energies, wide["site_energy_difference"]), wide["site_energy_difference"]
     )
-    reason = (
-        _moved_core(core_shift(comparison, material, dislocation, extended[wide["free"]]), burgers)
-        or _different_bond(wide, difference, burgers)
-        or _lower_energy(excess)
-    )
+    reason = other_core(comparison, material, dislocation, extended) or _lower_energy(excess)
     if reason:
         return {"status": "other_minimum", "message": reason}
     return {
@@ -146,26 +137,6 @@ def _extended(narrow: Floats, wide: Floats) -> Floats:
     extended = np.zeros_like(wide)
     extended[: len(narrow)] = narrow
     return extended
-
-
-def _moved_core(moved: float, burgers: float) -> str:
-    """Say how far apart the two cores are, if that is further than one minimum reaches."""
-    if moved <= OTHER_MINIMUM * burgers:
-        return ""
-    return f"the two cores are {moved:.2f} Å apart, more than a third of the Burgers vector"
-
-
-def _different_bond(wide: State, difference: Floats, burgers: float) -> str:
-    """Say which bond differs most, if it does so by more than a boundary could make it."""
-    lengths = np.linalg.norm(bond_differences(wide["bonds"], difference), axis=1)
-    worst = int(np.argmax(lengths))
-    if lengths[worst] <= OTHER_BOND * burgers:
-        return ""
-    x, y = wide["sites"][wide["bonds"][worst]].mean(axis=0)[:2]
-    return (
-        f"a bond at ({x:.1f}, {y:.1f}) Å differs by {lengths[worst]:.2f} Å between the two, more than a tenth of the "
-        "Burgers vector: they are different cores"
-    )
 
 
 def _lower_energy(excess: float) -> str:

@@ -21,5 +21,5 @@ KERNEL_VERSIONS: dict[str, int] = {
     "kernels.fitting:fit_block": 2,
     "kernels.blocks:estimate_block": 2,
     "kernels.blocks:transfer_block": 1,
-    "kernels.points:relax_point": 2,
+    "kernels.points:relax_point": 3,
 }

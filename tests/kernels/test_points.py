@@ -14,6 +14,7 @@ from kernels.core_shift import core_shift
 from kernels.cores import OTHER_MINIMUM
 from kernels.dislocations import stroh_displacement
 from kernels.environments import cylinder_environments
+from kernels.other_core import other_core
 from kernels.points import relax_point
 from kernels.response import response_map
 from tests.kernels.iron import stored
@@ -237,3 +238,19 @@ def test_a_core_that_moved_is_seen(iron: Study) -> None:
     assert moved_by(0.0 * glide) == pytest.approx(0.0, abs=1e-6)
     assert moved_by(0.05 * glide) < OTHER_MINIMUM * burgers
     assert moved_by(glide) > OTHER_MINIMUM * burgers
+
+
+def test_a_core_of_another_form_is_seen_where_it_did_not_move(iron: Study) -> None:
+    with np.load(iron.equilibrium) as file:
+        state = dict(file)
+    burgers = float(np.linalg.norm(state["burgers"]))
+    nearest = int(np.argmin(np.linalg.norm(state["sites"][:, :2], axis=1)))
+
+    def judged(share: float) -> str:
+        corrector = state["corrector"].copy()
+        corrector[nearest, 2] += share * burgers
+        return other_core(iron.equilibrium, iron.material, "screw", corrector)
+
+    assert judged(0.0) == judged(0.09) == ""
+    assert "a bond at" in judged(0.11)
+    assert "different cores" in judged(0.11)
