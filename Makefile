@@ -23,6 +23,7 @@ help:
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV): some minutes, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
@@ -30,6 +31,7 @@ quick: $(READY)
 	$(BIN)/sweep run studies/quick.yaml
 	$(BIN)/sweep figures tungsten-quick.zarr
 	$(BIN)/sweep report tungsten-quick.zarr
+	@echo "open that page; docs/tutorial.md goes on, with '. $(BIN)/activate' first"
 
 truncation: $(READY)
 	$(BIN)/sweep run studies/truncation-snap.yaml

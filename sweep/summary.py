@@ -15,8 +15,8 @@ from sweep.variables import Status
 COLUMNS: tuple[tuple[str, Callable[[xr.Dataset], xr.DataArray]], ...] = (
     ("force RMSE\n(core) eV/Å", lambda ds: ds["rmse_forces"].sel(config_kind="core")),
     ("√far-field\nmismatch Å", lambda ds: ds["far_field_mismatch"] ** 0.5),
-    ("geometry\nerror Å", lambda ds: ds["geometry_error"]),
-    ("energy\nerror eV", lambda ds: ds["energy_error"]),
+    ("geometry\nerror Å", lambda ds: ds["geometry_error"].where(ds["status"] == Status.relaxed)),
+    ("energy\nerror eV", lambda ds: ds["energy_error"].where(ds["status"] == Status.relaxed)),
 )
 
 
@@ -31,8 +31,8 @@ def medians(dataset: xr.Dataset) -> dict[float, tuple[int, tuple[float, ...]]]:
     Returns
     -------
     dict
-        By virial weight: number of relaxed points, and the median of each of `COLUMNS` over the points that
-        have a value. NaN where none has.
+        By virial weight: number of relaxed points, and the median of each of `COLUMNS`: of what is known of a fit
+        over all of them, of errors over the relaxed points. NaN where there is none.
     """
     relaxed = dataset["status"] == Status.relaxed
     table = {}
