@@ -113,7 +113,7 @@ class TimedEngine(Engine):
 
 
 def _start_gang(dask_worker: Worker) -> None:
-    dask_worker.plugins[PLUGIN].gangs.of(1).call("engine_kernels:point", weighting=0, seconds=0.0)
+    dask_worker.plugins[PLUGIN].gangs.of(1).call(KERNEL, weighting=0, seconds=0.0)
 
 
 class TimedCompaction(Compaction):

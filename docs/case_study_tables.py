@@ -193,9 +193,8 @@ def own_domains(large: str, own: str) -> str:
         # each radius was asked with two numbers of clusters of its own
         kept = ("domain_radius", "n_train", "weight_virial", "replica")
         errors[name] = relaxed.squeeze([dim for dim in relaxed.dims if dim not in kept], drop=True)
-    off = opened(own)["training_truncation_error"].max(
-        [dim for dim in opened(own)["training_truncation_error"].dims if dim != "domain_radius"]
-    )
+    truncation = opened(own)["training_truncation_error"]
+    off = truncation.max([dim for dim in truncation.dims if dim != "domain_radius"])
     for radius in errors[own]["domain_radius"].values:
         for virial in errors[own]["weight_virial"].values:
             cells = []
@@ -206,7 +205,7 @@ def own_domains(large: str, own: str) -> str:
             rows.append(
                 [
                     f"{radius:g}",
-                    interval(float(off.sel(domain_radius=radius)), np.nan, np.nan),
+                    number(float(off.sel(domain_radius=radius)), 2),
                     f"{virial:g}",
                     *cells,
                 ]

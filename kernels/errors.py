@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+
+def difference_from(equilibrium: Mapping[str, NDArray[Any]], corrector: Floats) -> Floats:
+    """Displacement of every site of a clamped cylinder relative to an equilibrium in it.
+
+    Parameters
+    ----------
+    equilibrium : mapping
+        Its ``corrector`` (n, 3), Å, and which sites are ``free`` (n,).
+    corrector : (m, 3)
+        Of the other core, on the free sites, Å.
+
+    Returns
+    -------
+    (n, 3) ndarray
+        Å; zero at clamped sites.
+    """
+    difference = np.zeros_like(equilibrium["corrector"])
+    free = equilibrium["free"]
+    difference[free] = corrector - equilibrium["corrector"][free]
+    return difference
 
 
 def bond_differences(bonds: Integers, displacement: Floats) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kernels.core_shift import core_shift
 from kernels.cores import OTHER_MINIMUM
-from kernels.errors import bond_differences
+from kernels.errors import bond_differences, difference_from
 from kernels.inputs import load_arrays
 
 Floats = NDArray[np.float64]
@@ -32,8 +32,8 @@ def other_core(equilibrium: str, material: Mapping[str, object], dislocation: st
         See `kernels.core_shift.core_shift`.
     dislocation : str
         Kind of dislocation.
-    corrector : (n, 3)
-        Of the relaxed core, at every site of the equilibrium, Å.
+    corrector : (m, 3)
+        Of the relaxed core, on the free sites, Å.
 
     Returns
     -------
@@ -43,10 +43,10 @@ def other_core(equilibrium: str, material: Mapping[str, object], dislocation: st
     """
     state = load_arrays(equilibrium)
     burgers = float(np.linalg.norm(state["burgers"]))
-    moved = core_shift(equilibrium, material, dislocation, corrector[state["free"]])
+    moved = core_shift(equilibrium, material, dislocation, corrector)
     if moved > OTHER_MINIMUM * burgers:
         return f"the two cores are {moved:.2f} Å apart, more than a third of the Burgers vector"
-    lengths = np.linalg.norm(bond_differences(state["bonds"], corrector - state["corrector"]), axis=1)
+    lengths = np.linalg.norm(bond_differences(state["bonds"], difference_from(state, corrector)), axis=1)
     worst = int(np.argmax(lengths))
     if lengths[worst] <= OTHER_BOND * burgers:
         return ""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.ace import SharedForces, basis_of
-from kernels.errors import energy_difference, strain_norm, strain_profile
+from kernels.errors import difference_from, energy_difference, strain_norm, strain_profile
 from kernels.inputs import load_arrays
 from kernels.neighbourhoods import collapsed_pair
 from kernels.other_core import other_core
@@ -164,20 +164,15 @@ def relax_point(
             values["relative_stiffness"] = found.stiffness
         if found.saddle is not None:
             values["saddle_geometry_error"] = strain_norm(
-                state["bonds"], _difference(state, free, found.saddle)
+                state["bonds"], difference_from(state, found.saddle)
             )
         if not found.settled:
             status, message = "unconverged", _ending(found)
         elif collapsed := _collapsed(state, material, placed, found.last.displacement):
             status, message = "unconverged", collapsed
         else:
-            values |= _errors(state, led, free, found.last.displacement, edges)
-            message = other_core(
-                equilibrium,
-                material,
-                dislocation,
-                state["corrector"] + _difference(state, free, found.last.displacement),
-            )
+            values |= _errors(state, led, found.last.displacement, edges)
+            message = other_core(equilibrium, material, dislocation, found.last.displacement)
             status = "other_minimum" if message else "relaxed"
             if keep_corrector:
                 values["corrector"] = found.last.displacement
@@ -212,18 +207,11 @@ def _collapsed(
     )
 
 
-def _difference(state: Mapping[str, NDArray[Any]], free: NDArray[Any], corrector: Floats) -> Floats:
-    """Displacement of every site relative to the reference equilibrium, Å."""
-    difference = np.zeros_like(state["corrector"])
-    difference[free] = corrector - state["corrector"][free]
-    return difference
-
-
 def _errors(
-    state: Mapping[str, NDArray[Any]], led: LedForces, free: NDArray[Any], corrector: Floats, edges: Floats
+    state: Mapping[str, NDArray[Any]], led: LedForces, corrector: Floats, edges: Floats
 ) -> dict[str, Any]:
     """Geometry and energy errors of a relaxed corrector against the reference's."""
-    difference = _difference(state, free, corrector)
+    difference = difference_from(state, corrector)
     undisplaced = np.zeros_like(corrector)
     energy = energy_difference(led.site_energies(corrector), led.site_energies(undisplaced))
     signed = energy - float(state["energy"])

@@ -120,7 +120,7 @@ def _serve(owner: Connection, communicator: MPI.Intracomm) -> None:
             body = owner.recv_bytes() if communicator.rank == 0 else None
         except EOFError:
             os._exit(OWNER_GONE)
-        # It ends a rank when its owner cannot. A timer of the system's costs each call a tenth of what a thread does.
+        # It ends a rank when its owner cannot; faulthandler's own limit would start a thread for each call.
         signal.setitimer(signal.ITIMER_REAL, limit_s or 0.0)
         _answer(owner, communicator, body, size)
         signal.setitimer(signal.ITIMER_REAL, 0.0)

@@ -121,7 +121,7 @@ def compared(
     excess = energy_difference(
         _extended(energies, wide["site_energy_difference"]), wide["site_energy_difference"]
     )
-    reason = other_core(comparison, material, dislocation, extended) or _lower_energy(excess)
+    reason = other_core(comparison, material, dislocation, extended[wide["free"]]) or _lower_energy(excess)
     if reason:
         return {"status": "other_minimum", "message": reason}
     return {

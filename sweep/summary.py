@@ -15,9 +15,13 @@ from sweep.variables import Status
 COLUMNS: tuple[tuple[str, Callable[[xr.Dataset], xr.DataArray]], ...] = (
     ("force RMSE\n(core) eV/Å", lambda ds: ds["rmse_forces"].sel(config_kind="core")),
     ("√far-field\nmismatch Å", lambda ds: ds["far_field_mismatch"] ** 0.5),
-    ("geometry\nerror Å", lambda ds: ds["geometry_error"].where(ds["status"] == Status.relaxed)),
-    ("energy\nerror eV", lambda ds: ds["energy_error"].where(ds["status"] == Status.relaxed)),
+    ("geometry\nerror Å", lambda ds: _of_relaxed(ds, "geometry_error")),
+    ("energy\nerror eV", lambda ds: _of_relaxed(ds, "energy_error")),
 )
+
+
+def _of_relaxed(dataset: xr.Dataset, name: str) -> xr.DataArray:
+    return dataset[name].where(dataset["status"] == Status.relaxed)
 
 
 def medians(dataset: xr.Dataset) -> dict[float, tuple[int, tuple[float, ...]]]:

@@ -249,7 +249,7 @@ def test_a_core_of_another_form_is_seen_where_it_did_not_move(iron: Study) -> No
     def judged(share: float) -> str:
         corrector = state["corrector"].copy()
         corrector[nearest, 2] += share * burgers
-        return other_core(iron.equilibrium, iron.material, "screw", corrector)
+        return other_core(iron.equilibrium, iron.material, "screw", corrector[state["free"]])
 
     assert judged(0.0) == judged(0.09) == ""
     assert "a bond at" in judged(0.11)
