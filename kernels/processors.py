@@ -10,7 +10,7 @@ from pathlib import Path
 CLAIMED = "claimed"
 """Instead of a processor's number: each rank takes a free one of those that it may use."""
 
-_claims: list[socket.socket] = []
+_claims: list[int] = []
 
 
 def claim(processors: Iterable[int]) -> int | None:
@@ -35,7 +35,8 @@ def claim(processors: Iterable[int]) -> int | None:
         except OSError:
             claimed.close()
             continue
-        _claims.append(claimed)
+        # a bare descriptor: a socket that is never closed would be warned of when the interpreter ends
+        _claims.append(claimed.detach())
         return processor
     return None
 

@@ -21,13 +21,17 @@ COPPER = lammps_potential("Cu", "eam/alloy", f"* * {POTENTIALS}/Cu_mishin1.eam.a
 POTENTIAL: dict[str, dict[str, Any]] = {"bcc": IRON, "fcc": COPPER, "diamond": SILICON}
 # kind and simulation radius, Å: the largest domain that leaves few atoms
 CHAINS = {"bcc": ("mixed", 9.0), "fcc": ("60degree", 9.0), "diamond": ("60degree", 9.0)}
+# order and degree: without four-body terms silicon's core would take another form
+BASES = {"bcc": (2, 5), "fcc": (2, 5), "diamond": (3, 6)}
 
 
 @pytest.fixture(scope="module", params=list(CHAINS))
 def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     structure: str = request.param
     kind, radius = CHAINS[structure]
-    basis = {"element": POTENTIAL[structure]["element"], "order": 2, "degree": 5, "cutoff": 4.2}
+    order, degree = BASES[structure]
+    element = POTENTIAL[structure]["element"]
+    basis = {"element": element, "order": order, "degree": degree, "cutoff": 4.2}
     return made(tmp_path_factory.mktemp(structure), POTENTIAL[structure], structure, kind, radius, basis)
 
 
