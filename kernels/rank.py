@@ -3,9 +3,11 @@
 Started on each MPI rank as ``python -P -m kernels.rank FOLDER``. The rank connects to the owner whose file is
 in that folder; each proves to the other who it is, and only then is anything unpickled. The rank learns what it
 needs (processors, modules to import), joins MPI, and then serves: each request names a function
-``"module:function"``, which is called as ``function(comm, **arguments)`` on every rank with a fresh duplicate of
-the gang's communicator. Rank 0's return value, plain data and NumPy arrays, is the answer; each rank adds how much
-memory it held at most. An exception on any rank is sent as text.
+``"module:function"``, and one or several sets of arguments, with each of which it is called in turn as
+``function(comm, **arguments)`` on every rank, with a fresh duplicate of the gang's communicator. Rank 0's return value,
+plain data and NumPy arrays, is the answer; each rank adds how much memory it held at most. An exception on any rank is
+sent as text, and ends the series. An answer is sent before the next call begins, which waits for no one: while the
+owner does with it what it does, the ranks go on.
 
 The communicator handed to a function lives as long as the call. A kernel that keeps something across
 calls (a LAMMPS instance in a cache, say) gives it a communicator of its own: ``comm.Dup()``.
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 
 OWNER_GONE = 111
 """Exit status of a rank whose owner went away."""
+ENOUGH = b"enough"
+"""What an owner says who wants no further call of a series to begin."""
+FAILED = 2
+"""Of what ranks agree on between two calls: more than that there is a word from the owner."""
 BROADCAST_PIECE = 64 * 2**20
 """Bytes broadcast at a time: far below the 2 GiB at which a count no longer fits a C int."""
 TRACEBACK_LENGTH = 8000
@@ -116,35 +122,69 @@ def _serve(owner: Connection, communicator: MPI.Intracomm) -> None:
             request = owner.recv_bytes()
             if not request:
                 return
+            if request == ENOUGH:
+                # it came when the series was over
+                continue
             size, limit_s = pickle.loads(request)
             body = owner.recv_bytes() if communicator.rank == 0 else None
         except EOFError:
             os._exit(OWNER_GONE)
-        # It ends a rank when its owner cannot; faulthandler's own limit would start a thread for each call.
-        signal.setitimer(signal.ITIMER_REAL, limit_s or 0.0)
-        _answer(owner, communicator, body, size)
+        _answer_each(owner, communicator, body, size, limit_s or 0.0)
         signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
-def _answer(owner: Connection, communicator: MPI.Intracomm, body: bytes | None, size: int) -> None:
-    """Run one call on this rank and send what came of it."""
+def _answer_each(
+    owner: Connection, communicator: MPI.Intracomm, body: bytes | None, size: int, limit_s: float
+) -> None:
+    """Run a series of calls on this rank and send what came of each, until one fails or the owner has enough."""
+    from mpi4py import MPI
+
+    # It ends a rank when its owner cannot; faulthandler's own limit would start a thread for each call.
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        name, shared, each = pickle.loads(_broadcast(communicator, body, size))
+    except BaseException as error:  # noqa: BLE001 - an unanswered call looks like a hang
+        owner.send_bytes(_raised(error))
+        return
+    said = select.poll()
+    said.register(owner.fileno(), select.POLLIN)
+    failed = False
+    for number, own in enumerate(each):
+        if number:
+            # within a series an owner says nothing but that it has enough
+            ending = communicator.allreduce(FAILED if failed else len(said.poll(0)), op=MPI.MAX)
+            if ending and ending != FAILED:
+                _send(owner, ("ended",))
+            if ending:
+                return
+            signal.setitimer(signal.ITIMER_REAL, limit_s)
+        answer, failed = _answer(communicator, name, shared | own)
+        owner.send_bytes(answer)
+
+
+def _answer(communicator: MPI.Intracomm, name: str, arguments: dict[str, Any]) -> tuple[bytes, bool]:
+    """Run one call on this rank; give what came of it, and whether it failed."""
+    failed = False
     try:
         measured = peak_memory.begin_anew()
         call_communicator = communicator.Dup()
-        name, arguments = pickle.loads(_broadcast(communicator, body, size))
         value = _function(name)(call_communicator, **arguments)
         peak = peak_memory.peak_bytes() if measured else None
         answer = pickle.dumps(("returned", value if communicator.rank == 0 else None, peak), protocol=5)
     except BaseException as error:  # noqa: BLE001 - SystemExit too: an unanswered call looks like a hang
         # Freed, its context would go to the next call's duplicate, and this call's stray messages with it.
-        answer = pickle.dumps(("raised", *_described(error)), protocol=5)
+        answer, failed = _raised(error), True
     else:
         call_communicator.Free()
     with contextlib.suppress(OSError, ValueError, AttributeError):
         # What was printed is in the log before the answer; a kernel may have closed the streams.
         sys.stdout.flush()
         sys.stderr.flush()
-    owner.send_bytes(answer)
+    return answer, failed
+
+
+def _raised(error: BaseException) -> bytes:
+    return pickle.dumps(("raised", *_described(error)), protocol=5)
 
 
 def _broadcast(communicator: MPI.Intracomm, body: bytes | None, size: int) -> memoryview:

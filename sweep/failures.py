@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sweep.causes import Cause
-from sweep.journal import AnyRecord, RecordIndex
+from sweep.journal import AnyRecord
+from sweep.record_index import RecordIndex
 from sweep.store import Failed
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,14 @@ from sweep.variables import Status
 # Between a record's text, which holds none, and its arrays.
 SEPARATOR = b"\0"
 _STORED = np.dtype("<f8")
+# Made once: `json.dumps` makes one for each call that asks for other separators.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True)
+# How the record of a point begins; what is not exactly so is read whole.
+_POINT = re.compile(rb'\{"block":"([^"\\]+)","weighting_index":(\d+),"status":"(\w+)",')
+# Whole numbers below this are float64s.
+_EXACT = 2**53
 _WORDS = frozenset(Status.__members__)
+_FAILED, _PENDING = Status.failed.name, Status.pending.name
 
 
 class Numbers(dict[str, np.ndarray]):
@@ -96,13 +104,12 @@ class Record:
                 raise RecordError(
                     f"{self.name}: status is {word!r}; it is one of {', '.join(Status.__members__)}"
                 )
-        if index is not None and (not isinstance(self.status, str) or self.status == Status.pending.name):
+        if index is not None and (not isinstance(self.status, str) or self.status == _PENDING):
             raise RecordError(
                 f"{self.name}: status is {self.status!r}; a point has one, and it is not pending"
             )
         if not isinstance(self.values, Numbers):
-            values = Numbers((name, self._numbers(name, value)) for name, value in self.values.items())
-            object.__setattr__(self, "values", values)
+            object.__setattr__(self, "values", self._all_numbers())
         object.__setattr__(self, "weighting_index", None if index is None else int(index))
         object.__setattr__(self, "wall_time_s", float(self.wall_time_s))
 
@@ -121,18 +128,24 @@ class Record:
     def failed(self) -> bool:
         """Whether the work failed at every weighting it was to be done for."""
         if isinstance(self.status, str):
-            return self.status == Status.failed.name
-        return {Status.failed.name} <= set(self.status) <= {Status.failed.name, Status.excluded.name}
+            return self.status == _FAILED
+        return {_FAILED} <= set(self.status) <= {_FAILED, Status.excluded.name}
 
     @property
     def payload(self) -> bytes:
         """The record as JSON and, behind a zero byte, its arrays if any: every number is read back exactly."""
-        arrays = {name: value for name, value in sorted(self.values.items()) if value.ndim}
+        scalars, arrays = {}, {}
+        for name in sorted(self.values):
+            value = self.values[name]
+            if value.ndim:
+                arrays[name] = value
+            else:
+                scalars[name] = value.item()
         document = {
             "block": self.block.key,
             "weighting_index": self.weighting_index,
             "status": self.status,
-            "values": {name: value.item() for name, value in sorted(self.values.items()) if not value.ndim},
+            "values": scalars,
             "arrays": {name: value.shape for name, value in arrays.items()},
             "message": self.message,
             "worker": self.worker,
@@ -140,7 +153,7 @@ class Record:
             **circumstances(self),
         }
         # A lone surrogate (from an undecodable file name in a message) is escaped, not refused.
-        text = json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
+        text = _ENCODER.encode(document).encode()
         if not arrays:
             return text
         return SEPARATOR.join([text, b"".join(value.astype(_STORED).tobytes() for value in arrays.values())])
@@ -167,10 +180,47 @@ class Record:
         except (GridError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise RecordError(f"not a record: {error}") from error
 
+    @classmethod
+    def brief(cls, payload: bytes) -> Record:
+        """Read a record, but of a point that did not fail no more than its status, which takes a tenth of the time.
+
+        Raises
+        ------
+        RecordError
+            If the bytes are no record, as far as they are looked at.
+
+        Examples
+        --------
+        >>> block = Block("screw", 25.0, 6, 8.0, 4, 0)
+        >>> brief = Record.brief(Record(block, 2, "relaxed", {"geometry_error": 0.1}).payload)
+        >>> brief.weighting_index, brief.status, dict(brief.values)
+        (2, 'relaxed', {})
+        """
+        found = _POINT.match(payload)
+        if found is None or (status := found[3].decode()) == _FAILED:
+            return cls.from_payload(payload)
+        try:
+            return cls(Block.from_key(found[1].decode()), int(found[2]), status)
+        except (GridError, UnicodeDecodeError) as error:
+            raise RecordError(f"not a record: {error}") from error
+
     def with_only(self, names: Collection[str]) -> Record:
         """Leave out the values of all other names, and of a message all but its first line."""
         values = {name: self.values[name] for name in names if name in self.values}
         return replace(self, values=values, message=self.message.partition("\n")[0], log_tail="")
+
+    def _all_numbers(self) -> Numbers:
+        """Copy every value, plain numbers together."""
+        plain = {
+            name: value
+            for name, value in self.values.items()
+            if type(value) is float or (type(value) is int and -_EXACT < value < _EXACT)
+        }
+        numbers = _scalars(plain)
+        return Numbers(
+            (name, numbers[name] if name in numbers else self._numbers(name, value))
+            for name, value in self.values.items()
+        )
 
     def _numbers(self, name: str, value: Any) -> np.ndarray:
         """Copy a value as a read-only float64 array."""

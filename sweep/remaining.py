@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from sweep.grid import Block, Cylinder, Grid, GridError
-from sweep.journal import AnyRecord, JournalReader, RecordIndex
+from sweep.journal import AnyRecord, JournalReader
 from sweep.location import StoreLike, location_of
 from sweep.plan import BlockWork
+from sweep.record_index import RecordIndex
 from sweep.records import Record
 from sweep.selection import ESTIMATES, Choice, Estimates
 from sweep.store import read_on_grid

@@ -44,7 +44,8 @@ from sweep.summary import any_lost, saddles, status_counts, summary_table, trunc
 from sweep.transfers.gathering import gathered_transfers
 from sweep.trial import declared_measures, try_inputs
 from sweep.variables import Status
-from sweep.worker import Workplace, gangs
+from sweep.worker import gangs
+from sweep.workplace import Workplace
 
 DONE, SOME_FAILED, STOPPED, INTERRUPTED = 0, 1, 3, 130
 LOCAL = ClusterChoice()

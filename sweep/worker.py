@@ -8,9 +8,8 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,84 +20,32 @@ from distributed import Client, Reschedule, Worker, WorkerPlugin, get_worker
 from sweep.artefacts import ArtefactFolder, KernelCall, Recipe
 from sweep.assignments import Estimated
 from sweep.clusters.leaving import LEAVING, PATIENCE_S
-from sweep.gang import GangDied, GangError, GangOptions, GangTimeout, log_of
+from sweep.gang import Gang, GangDied, GangError, GangTimeout
 from sweep.grid import Block, Cylinder
-from sweep.journal import AnyRecord, JournalReader, RecordIndex
+from sweep.journal import AnyRecord, JournalReader
 from sweep.kernel_arguments import resolved
 from sweep.lasting_journal import LastingJournal
-from sweep.limits import GivenLimits, KernelLimits, how_to_change
-from sweep.measured import Measure
+from sweep.limits import KernelLimits, how_to_change
 from sweep.measuring import measured
+from sweep.record_index import RecordIndex
 from sweep.records import Record
 from sweep.selection import ESTIMATES, Choice, Estimates
 from sweep.sized_gangs import SizedGangs
 from sweep.source_files import SourceFiles
 from sweep.stages import STAGE_OF
 from sweep.truncations import TruncationRecord
-from sweep.worker_log import WeightLabels, WorkerLog, coordinates, coordinates_of_recipe, outcome_of
+from sweep.worker_log import (
+    WorkerLog,
+    coordinates,
+    coordinates_of_points,
+    coordinates_of_recipe,
+    outcome_of,
+)
+from sweep.workplace import Workplace
 
 PLUGIN = "farfield-gang"
 # A worker is not taken for lost within so short a time: whoever read the journals since then need not look again, s.
 LOOK_AGAIN_S = 2.0
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """Where a worker finds its inputs and leaves its results; plain data, sent to every worker.
-
-    Parameters
-    ----------
-    artefacts, journals, logs, compiled
-        Folders; the last of compiled JAX programs, one below it for each gang, since JAX does not write
-        them atomically.
-    files
-        The potential's files as LAMMPS is given them, by the hash of their contents.
-    ranks
-        MPI ranks of each worker's gang.
-    cpus
-        For each worker by its name, the CPUs of its ranks; a worker not named here has what `gang` says.
-    limits
-        Longest that kernels may take.
-    sources
-        Where those files lie: they are to hold what was hashed when a kernel reads them.
-    stage_ranks
-        MPI ranks of the gang in some stages, instead of `ranks`; a worker has CPUs for the most of them.
-    weight_labels
-        Labels along the dimensions that number a block's weightings, for the log.
-    choice
-        Which of a block's estimated points are relaxed; None for all.
-    gang
-        How gangs are launched, but for what is each worker's own; by default by mpiexec, each rank on a
-        processor that it claims.
-    measures
-        The user's own, called on every relaxed core.
-    """
-
-    artefacts: Path
-    journals: Path
-    logs: Path
-    compiled: Path
-    files: Mapping[str, str]
-    ranks: int
-    cpus: Mapping[str, tuple[int, ...]]
-    limits: GivenLimits = field(default_factory=GivenLimits)
-    sources: Mapping[str, Path] = field(default_factory=dict)
-    stage_ranks: Mapping[str, int] = field(default_factory=dict)
-    weight_labels: WeightLabels = field(default_factory=dict)
-    choice: Choice | None = None
-    gang: GangOptions = field(default_factory=lambda: GangOptions(cpus="claimed"))
-    measures: tuple[Measure, ...] = ()
-
-    def gang_options(self, name: str, ranks: int) -> GangOptions:
-        """How to start a gang of so many ranks on the worker of this name."""
-        cpus = self.cpus.get(name, self.gang.cpus)
-        return replace(
-            self.gang,
-            ranks=ranks,
-            cpus=cpus[:ranks] if isinstance(cpus, tuple) else cpus,
-            environment={"FARFIELD_JAX_CACHE": str(self.compiled / name)},
-            log=log_of(self.logs, name),
-        )
 
 
 class GangPlugin(WorkerPlugin):  # type: ignore[misc]
@@ -120,7 +67,7 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.sources = SourceFiles(self.workplace.sources)
         # a block's estimates are asked for again only where they choose what is relaxed
         keeping = () if self.workplace.choice is None else ESTIMATES
-        others = JournalReader(self.workplace.journals, but=lambda path: path in self.journal.paths)
+        others = JournalReader(self.workplace.journals, but=self._is_own, whole=False)
         self.recorded = RecordIndex(others, keeping=keeping)
         self._looked = -math.inf
         self.gangs = SizedGangs(partial(self.workplace.gang_options, self.label))
@@ -128,6 +75,9 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.log = WorkerLog(self.workplace.logs, self.label)
         tell = partial(self.log.write, logging.WARNING)
         self.journal = LastingJournal(self.workplace.journals, lambda message: tell(message=message))
+
+    def _is_own(self, journal: Path) -> bool:
+        return journal in self.journal.paths
 
     def look(self) -> None:
         """Read what other workers have recorded since the last time; what this one records is taken in at once."""
@@ -167,7 +117,20 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
     def call_with(
         self, function: str, arguments: Mapping[str, Any], at: Mapping[str, Any], attempt: int = 1
     ) -> dict[str, Any]:
-        """Run a kernel in the gang of its stage, and log it with the coordinates that it is for.
+        """Run a kernel in the gang of its stage, and log it with the coordinates that it is for."""
+        [answer] = self.calls_with(function, arguments, [{}], [at], attempt)
+        return answer
+
+    def calls_with(
+        self,
+        function: str,
+        arguments: Mapping[str, Any],
+        each: Sequence[Mapping[str, Any]],
+        at: Sequence[Mapping[str, Any]],
+        attempt: int = 1,
+        enough: Callable[[], bool] = bool,
+    ) -> Generator[dict[str, Any], None, None]:
+        """Run a kernel several times in the gang of its stage, and log each call with the coordinates it is for.
 
         A further attempt runs on ranks that have served nothing else: what an earlier call left in them may be why
         the first one failed.
@@ -175,13 +138,19 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         stage = STAGE_OF.get(function, "")
         ranks = self.workplace.stage_ranks.get(stage, self.workplace.ranks)
         limit = self.limits.of(function, stage, attempt)
-        about = {"stage": stage, "function": function, "at": at, "attempt": attempt, "ranks": ranks}
-        started = time.perf_counter()
+        about = {"stage": stage, "function": function, "attempt": attempt, "ranks": ranks}
+        number, started = 0, time.perf_counter()
         try:
             gang = self.gangs.of(ranks)
             if attempt > 1:
                 gang.renew()
-            answer = dict(gang.call(function, timeout_s=limit.seconds, **arguments))
+            answers = gang.calls(function, each, timeout_s=limit.seconds, enough=enough, **arguments)
+            with closing(answers):
+                for answer in answers:
+                    seconds, started = time.perf_counter() - started, time.perf_counter()
+                    self._succeeded(gang, {**about, "at": at[number]}, answer, seconds)
+                    number, about["attempt"] = number + 1, 1
+                    yield dict(answer)
         except GangError as error:
             if LEAVING.wait(PATIENCE_S if isinstance(error, GangDied) else 0.0):
                 # nobody's fault: another worker does it
@@ -189,18 +158,25 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
             error.worker = self.label
             if isinstance(error, GangTimeout):
                 error.args = (f"{error.message}; {how_to_change(limit, stage)}",)
-            about |= {"duration_s": round(time.perf_counter() - started, 6), "outcome": outcome_of(error)}
-            self.log.write(logging.ERROR, **about, message=error.message)
+            about |= {"at": at[number], "duration_s": _rounded(time.perf_counter() - started)}
+            self.log.write(logging.ERROR, **about, outcome=outcome_of(error), message=error.message)
             raise
-        seconds = time.perf_counter() - started
-        self.limits.learn(function, seconds)
-        about |= {"duration_s": round(seconds, 6), "outcome": "succeeded"}
+
+    def _succeeded(
+        self, gang: Gang, about: Mapping[str, Any], answer: Mapping[str, Any], seconds: float
+    ) -> None:
+        """Log a call that succeeded, and learn how long such calls take."""
+        self.limits.learn(about["function"], seconds)
+        more: dict[str, Any] = {"duration_s": _rounded(seconds), "outcome": "succeeded"}
         if gang.peak_memory_bytes is not None:
-            about["peak_memory_mb"] = round(gang.peak_memory_bytes / 1e6, 1)
+            more["peak_memory_mb"] = round(gang.peak_memory_bytes / 1e6, 1)
         if isinstance(status := answer.get("status"), str):
-            about["status"] = status
-        self.log.write(logging.INFO, **about)
-        return answer
+            more["status"] = status
+        self.log.write(logging.INFO, **about, **more)
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 6)
 
 
 @contextmanager
@@ -297,7 +273,7 @@ def _unchecked(record: Record, kernel: KernelCall, choice: Choice | None) -> boo
 def relax_points(
     block: Block, weightings: Sequence[int], kernel: KernelCall, attempt: int, *, until: float
 ) -> tuple[int, ...]:
-    """Relax points of one block that are not recorded yet; each is recorded before the next begins.
+    """Relax points of one block that are not recorded yet; each is recorded while the next is computed.
 
     Parameters
     ----------
@@ -310,7 +286,7 @@ def relax_points(
     attempt
         How often the first of them is tried now, from 1.
     until
-        No point but the first is begun after this time, by the monotonic clock (s).
+        Once a point ends after this time, by the monotonic clock (s), none is begun but the one that has been already.
 
     Returns
     -------
@@ -324,25 +300,45 @@ def relax_points(
     """
     worker = here()
     arguments = worker.arguments(kernel.inputs)
-    for number, weighting in enumerate(weightings):
-        if LEAVING.is_set() or (number and time.monotonic() > until):
-            return tuple(weightings[number:])
-        known = worker.recorded.get(block, weighting)
-        if known is not None and not known.failed:
-            continue
-        at = coordinates(block, weighting, worker.workplace.weight_labels)
-        values = worker.call_with(kernel.function, {**arguments, "weighting": weighting}, at, attempt)
-        attempt = 1
-        status, message = str(values.pop("status")), str(values.pop("message"))
-        seconds = float(values.pop("wall_time"))
-        if (corrector := values.pop("corrector", None)) is not None:
-            call = partial(worker.call_with, at=at)
-            own, told = measured(call, worker.workplace.measures, arguments, weighting, corrector)
-            values, message = values | own, "; ".join(filter(None, [message, *told]))
-        worker.record(
-            Record(
-                block, weighting, status, values, message=message, worker=worker.label, wall_time_s=seconds
-            ),
-            wait=False,
-        )
-    return ()
+    wanted = tuple(weighting for weighting in weightings if not _has_point(worker, block, weighting))
+    measures, labels = worker.workplace.measures, worker.workplace.weight_labels
+
+    def enough() -> bool:
+        return LEAVING.is_set() or (done > 0 and time.monotonic() > until)
+
+    done = 0
+    while done < len(wanted) and not enough():
+        # a measure is called by the same gang, between two points
+        turn = wanted[done : done + 1] if measures else wanted[done:]
+        each = [{"weighting": weighting} for weighting in turn]
+        at = coordinates_of_points(block, turn, labels)
+        attempt, of_turn = 1, worker.calls_with(kernel.function, arguments, each, at, attempt, enough)
+        # closed, or an error of the journal's would keep the gang for as long as its traceback lasts
+        with closing(of_turn):
+            for values, weighting in zip(list(of_turn) if measures else of_turn, turn, strict=False):
+                call = partial(worker.call_with, at=at[0])
+                worker.record(_point(worker, call, block, weighting, arguments, values), wait=False)
+                done += 1
+    return wanted[done:]
+
+
+def _has_point(worker: GangPlugin, block: Block, weighting: int) -> bool:
+    known = worker.recorded.get(block, weighting)
+    return known is not None and not known.failed
+
+
+def _point(
+    worker: GangPlugin,
+    call: Callable[..., Mapping[str, Any]],
+    block: Block,
+    weighting: int,
+    arguments: Mapping[str, Any],
+    values: dict[str, Any],
+) -> Record:
+    """Make a point's record of what a kernel answered, and of the measures of it."""
+    status, message = str(values.pop("status")), str(values.pop("message"))
+    seconds = float(values.pop("wall_time"))
+    if (corrector := values.pop("corrector", None)) is not None:
+        own, told = measured(call, worker.workplace.measures, arguments, weighting, corrector)
+        values, message = values | own, "; ".join(filter(None, [message, *told]))
+    return Record(block, weighting, status, values, message=message, worker=worker.label, wall_time_s=seconds)

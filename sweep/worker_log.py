@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
-from collections.abc import Iterator, Mapping
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -23,25 +25,38 @@ from sweep.grid.dimensions import WHOLE_DIMENSIONS
 LARGEST = 8 * 2**20
 #: ... and so many of these are kept.
 KEPT = 3
+#: A line of what went well may wait so long for the next one before it is written, s.
+LONGEST_WAIT_S = 0.5
+_ENCODER = json.JSONEncoder(default=str)
 #: Labels along the dimensions that number a block's weightings.
 WeightLabels = Mapping[str, tuple[float, ...]]
 
 
 class _Rotating(logging.handlers.RotatingFileHandler):
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a line that is formatted already: logging's own takes four times as long."""
-        try:
-            if self.stream is not None and self.stream.tell() + len(record.msg) >= self.maxBytes:
+    size = 0
+    flushed = -math.inf
+
+    def put(self, line: str, *, wait: bool) -> None:
+        """Append a line that is formatted already: logging's own way there takes several times as long."""
+        assert self.lock is not None
+        # a full disk costs lines of the log, never a result
+        with self.lock, suppress(OSError):
+            if self.stream is not None and self.size + len(line) >= self.maxBytes:
                 self.doRollover()
             if self.stream is None:
                 self.stream = self._open()
-            self.stream.write(record.msg + "\n")
-            self.stream.flush()
-        except OSError:
-            self.handleError(record)
+            if not self.size:
+                self.size = self.stream.tell()
+            self.stream.write(line + "\n")
+            self.size += len(line) + 1
+            if not wait or time.monotonic() - self.flushed > LONGEST_WAIT_S:
+                self.stream.flush()
+                self.flushed = time.monotonic()
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as logging names it
-        """Go on: a full disk costs lines of the log, never a result."""
+    def doRollover(self) -> None:  # noqa: N802 - as logging names it
+        """Put the file aside."""
+        super().doRollover()
+        self.size = 0
 
 
 class WorkerLog:
@@ -75,9 +90,12 @@ class WorkerLog:
             "worker": self._worker,
             **fields,
         }
-        self._handler.handle(
-            logging.LogRecord("farfield", level, "", 0, json.dumps(words, default=str), None, None)
-        )
+        self._handler.put(_ENCODER.encode(words), wait=level < logging.WARNING)
+
+    def flush(self) -> None:
+        """Write out what waits."""
+        with suppress(OSError):
+            self._handler.flush()
 
     def close(self) -> None:
         """Close the file; what a full disk did not take is lost."""
@@ -94,10 +112,8 @@ def outcome_of(error: GangError) -> str:
     return "not started" if isinstance(error, OSError) else "raised"
 
 
-def coordinates(
-    place: Block | Cylinder, weighting: int | None = None, labels: WeightLabels | None = None
-) -> dict[str, Any]:
-    """Give the labels of a block, a cylinder, or a point of a block, by dimension.
+def coordinates(place: Block | Cylinder) -> dict[str, Any]:
+    """Give the labels of a block or a cylinder, by dimension.
 
     Examples
     --------
@@ -105,11 +121,29 @@ def coordinates(
     {'dislocation': 'screw', 'simulation_radius': 25.0}
     """
     labels_of = ((each.name, getattr(place, each.name)) for each in fields(place))
-    at = {name: label for name, label in labels_of if label is not None}
-    if weighting is not None and labels:
-        places = np.unravel_index(weighting, [len(values) for values in labels.values()])
-        at |= {name: labels[name][int(position)] for name, position in zip(labels, places, strict=True)}
-    return at
+    return {name: label for name, label in labels_of if label is not None}
+
+
+def coordinates_of_points(
+    block: Block, weightings: Sequence[int], labels: WeightLabels
+) -> list[dict[str, Any]]:
+    """Give the labels of points of a block.
+
+    Examples
+    --------
+    >>> labels = {"weight_energy": (1.0,), "weight_virial": (0.0, 10.0)}
+    >>> coordinates_of_points(Block("screw", 25.0, 6, 8.0, 4, 0), [1], labels)[0]["weight_virial"]
+    10.0
+    """
+    outer = coordinates(block)
+    if not labels:
+        return [dict(outer) for _ in weightings]
+    places = np.unravel_index(np.asarray(weightings, dtype=int), [len(values) for values in labels.values()])
+    columns = [
+        [values[place] for place in along]
+        for values, along in zip(labels.values(), np.stack(places).tolist(), strict=True)
+    ]
+    return [outer | dict(zip(labels, point, strict=True)) for point in zip(*columns, strict=True)]
 
 
 def coordinates_of_recipe(recipe: Recipe) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def work_through(assignments: Sequence[Assignment]) -> list[Outcome]:
             break
     # nothing is told before it is on the disk
     here().journal.sync()
+    here().log.flush()
     return outcomes + [NOT_BEGUN] * (len(assignments) - len(outcomes))
 
 

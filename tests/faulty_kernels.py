@@ -60,6 +60,19 @@ def raise_on(comm, rank):
     return comm.allreduce(np.full(1000, 1e9))
 
 
+def marked(comm, number, marks="", then="", seconds=0.0):
+    """Say that a call of a series has begun, and end it in one way or another."""
+    if marks and comm.rank == 0:
+        with open(os.path.join(marks, str(number)), "x"):  # noqa: PTH123, PTH118 - names from plain data
+            pass
+    time.sleep(seconds)
+    if then == "exit":
+        os._exit(3)
+    if then == "raise" or (then == "raise on the last" and comm.rank == comm.size - 1):
+        raise LookupError(f"no {number}")
+    return comm.__class__ if then == "foreign" else number
+
+
 def raise_everywhere(comm):
     raise LookupError(f"rank {comm.rank} found nothing")
 
@@ -183,6 +196,18 @@ def relaxed_at_last(comm, marks, failures, weighting):
         with open(os.path.join(marks, f"mark{len(before)}"), "w"):  # noqa: PTH123, PTH118
             raise LookupError("not yet")
     return RELAXED
+
+
+def relaxed_slowly(comm, seconds, weighting):
+    time.sleep(seconds)
+    return RELAXED
+
+
+def relaxed_but(comm, failing, weighting):
+    """Fail at one weighting."""
+    if weighting == failing:
+        raise LookupError(f"not {weighting}")
+    return {**RELAXED, "geometry_error": float(weighting)}
 
 
 def raise_pid(comm, weighting):

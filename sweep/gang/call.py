@@ -1,11 +1,13 @@
-"""One call on a gang: the request, the ranks' answers, and what it means when they do not come."""
+"""Calls on a gang: the request, the ranks' answers, and what it means when they do not come."""
 
 from __future__ import annotations
 
 import math
 import pickle
+import select
 import time
-from multiprocessing.connection import wait
+from collections.abc import Mapping
+from enum import Enum
 from typing import NamedTuple
 
 from sweep.gang.connections import LONGEST_LIMIT_S, NotPlainError, receive, set_time_limit
@@ -17,14 +19,23 @@ LAUNCHER_LOOK_S = 0.5
 """How often a wait looks whether the launcher is still there; that a rank went is seen at once."""
 RANK_MARGIN_S = 5.0
 """A rank ends itself this long after its owner should have ended it."""
+ENOUGH = b"enough"
+"""Tells ranks to begin no further call of a series; `kernels.rank` knows it by the same name."""
 
 
 class RankFailure(NamedTuple):
-    """What a rank says of the exception that it raised."""
+    """What a rank says of the exception that it raised, or what is wrong with its answer, which it is unaware of."""
 
     kind: str
     reason: str
     traceback: str
+    unaware: bool = False
+
+
+class Ended(Enum):
+    """What ranks answer in the place of a call that was not begun, the owner having had enough."""
+
+    ENDED = "ended"
 
 
 class _TimeUpError(Exception):
@@ -36,7 +47,7 @@ class _GoneError(Exception):
 
 
 class Call:
-    """One call, from its request to the ranks' answers.
+    """One call, or a series of them with one request, from that to the ranks' answers.
 
     Parameters
     ----------
@@ -47,11 +58,11 @@ class Call:
     function : str
         The kernel, for the messages of errors.
     timeout_s : float or None
-        Seconds it may take from now; None: for ever.
+        Seconds each call may take, the first from now, another from the answers to the one before; None: for ever.
 
     Notes
     -----
-    An error raised by `send` or `answers` means that the ranks are no longer fit for use.
+    An error raised by `send`, `enough` or `answers` means that the ranks are no longer fit for use.
     """
 
     def __init__(self, launch: Launch, options: GangOptions, function: str, timeout_s: float | None) -> None:
@@ -70,7 +81,7 @@ class Call:
         return sum(known) if known and len(known) == len(self._peaks) else None
 
     def send(self, body: bytes) -> None:
-        """Tell every rank that a call comes, and rank 0 what it is: the pickled name and arguments."""
+        """Tell every rank that calls come, and rank 0 what they are: the pickled name and arguments."""
         if self._launch.process.poll() is not None:
             raise self._died(())
         self._launch.mark_log()
@@ -82,8 +93,16 @@ class Call:
             self._deliver(rank, request)
         self._deliver(0, body)
 
+    def enough(self) -> None:
+        """Tell every rank to begin no further call of the series."""
+        for rank in range(self._options.ranks):
+            self._deliver(rank, ENOUGH, limited=False)
+
     def answers(self) -> dict[int, object]:
-        """Wait for every rank; return what each answered, by rank, in the order of their coming.
+        """Wait for every rank; return what each answered to a call, by rank, in the order of their coming.
+
+        Asked again, it waits for the answers to the next call of the series; where ranks had been told that it is
+        enough, that may be `Ended.ENDED` from each.
 
         Raises
         ------
@@ -92,6 +111,7 @@ class Call:
         GangDied, GangTimeout
             As they say.
         """
+        self._answers, self._peaks = {}, []
         try:
             while len(self._answers) < self._options.ranks:
                 self._collect()
@@ -106,12 +126,14 @@ class Call:
             if failures(self._answers):
                 raise self._failed("went away") from None
             raise self._died(error.args) from None
+        self._deadline = time.monotonic() + self._timeout_s
         return self._answers
 
-    def _deliver(self, rank: int, message: bytes) -> None:
+    def _deliver(self, rank: int, message: bytes, *, limited: bool = True) -> None:
         connection = self._launch.connections[rank]
         try:
-            set_time_limit(connection, self._remaining())
+            if limited:
+                set_time_limit(connection, self._remaining())
             connection.send_bytes(message)
         except (BlockingIOError, _TimeUpError):
             raise self._timed_out() from None
@@ -129,31 +151,47 @@ class Call:
 
     def _collect(self) -> None:
         """Take the answers that are there, waiting a little for the first."""
-        ranks = {self._launch.connections[rank]: rank for rank in self._missing()}
-        ready = wait(list(ranks), min(self._remaining(), LAUNCHER_LOOK_S))
+        ranks = {self._launch.connections[rank].fileno(): rank for rank in self._missing()}
+        # the system's own: what multiprocessing waits with takes longer than all else that is done for an answer
+        waiting = select.poll()
+        for descriptor in ranks:
+            waiting.register(descriptor, select.POLLIN)
+        remaining = self._deadline - time.monotonic()
+        # what has come is taken, however late it is looked at
+        ready = waiting.poll(1e3 * min(max(remaining, 0.0), LAUNCHER_LOOK_S))
+        if not ready and remaining <= 0:
+            raise _TimeUpError
         if not ready and self._launch.process.poll() is not None:
             raise _GoneError
         gone = []
-        for connection, rank in ranks.items():
-            if connection not in ready:
-                continue
+        for descriptor, _ in ready:
             try:
-                outcome, *content = receive(connection, self._remaining())
+                self._take(ranks[descriptor])
             except BlockingIOError:
                 raise _TimeUpError from None
-            except NotPlainError as error:
-                reason = f"it returned {error}: return builtin objects and NumPy arrays"
-                self._answers[rank] = RankFailure("NotPlainError", reason, "")
             except (EOFError, OSError):
-                gone.append(rank)
-            else:
-                if outcome == "raised":
-                    self._answers[rank] = RankFailure(*map(str, content))
-                else:
-                    self._answers[rank], peak = content
-                    self._peaks.append(peak)
+                gone.append(ranks[descriptor])
         if gone:
             raise _GoneError(*gone)
+
+    def _take(self, rank: int) -> None:
+        """Take what a rank has sent."""
+        # the limit set with the request serves each answer, or it would be two calls to the system for each
+        limit_s = self._options.grace_s if failures(self._answers) else None
+        try:
+            outcome, *content = receive(self._launch.connections[rank], limit_s)
+        except NotPlainError as error:
+            reason = f"it returned {error}: return builtin objects and NumPy arrays"
+            self._answers[rank] = RankFailure("NotPlainError", reason, "", unaware=True)
+            return
+        if outcome == "raised":
+            kind, reason, traceback = map(str, content)
+            self._answers[rank] = RankFailure(kind, reason, traceback)
+        elif outcome == "ended":
+            self._answers[rank] = Ended.ENDED
+        else:
+            self._answers[rank], peak = content
+            self._peaks.append(peak)
 
     def _failed(self, what_the_others_did: str) -> KernelError:
         others = f"{_named(self._missing())} {what_the_others_did}, and the gang was ended"
@@ -185,11 +223,11 @@ def failures(answers: dict[int, object]) -> dict[int, RankFailure]:
 
 
 def kernel_error(
-    function: str, failures: dict[int, RankFailure], ranks: int, others: str = ""
+    function: str, failures: Mapping[int, RankFailure], ranks: int, others: str = ""
 ) -> KernelError:
     """Put the ranks' failures, and what became of the other ranks, into one error."""
-    first = 0 if 0 in failures else next(iter(failures))
-    kind, reason, traceback = failures[first]
+    first = failures[0 if 0 in failures else next(iter(failures))]
+    kind, reason, traceback = first.kind, first.reason, first.traceback
     message = f"{function} raised {kind} on {_named(tuple(sorted(failures)))} of {ranks}: {reason}"
     return KernelError(
         "\n".join(filter(None, [message, others, traceback.rstrip()])),

@@ -132,7 +132,7 @@ def set_time_limit(connection: Connection, limit_s: float) -> None:
         borrowed.detach()
 
 
-def receive(connection: Connection, limit_s: float) -> tuple[object, ...]:
+def receive(connection: Connection, limit_s: float | None) -> tuple[object, ...]:
     """Receive one message of plain data.
 
     Parameters
@@ -140,7 +140,7 @@ def receive(connection: Connection, limit_s: float) -> tuple[object, ...]:
     connection : Connection
         The rank's.
     limit_s : float
-        Seconds that one read may wait; infinity: for ever.
+        Seconds that one read may wait; infinity: for ever; None: as before.
 
     Raises
     ------
@@ -151,7 +151,8 @@ def receive(connection: Connection, limit_s: float) -> tuple[object, ...]:
     NotPlainError
         The message holds something other than builtin objects and NumPy arrays. The connection stays usable.
     """
-    set_time_limit(connection, limit_s)
+    if limit_s is not None:
+        set_time_limit(connection, limit_s)
     message: tuple[object, ...] = _PlainUnpickler(io.BytesIO(connection.recv_bytes())).load()
     return message
 

@@ -10,11 +10,12 @@ import pickle
 import re
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from sweep.gang.call import Call, failures, kernel_error
+from sweep.gang.call import Call, Ended, RankFailure, failures, kernel_error
 from sweep.gang.errors import GangError
 from sweep.gang.gather import gather
 from sweep.gang.launch import Launch
@@ -22,6 +23,8 @@ from sweep.gang.options import GangOptions
 
 FAILURES_A_GENERATION = 200
 """Each failed call leaves a communicator that is never freed, of which MPICH has some 2,000."""
+
+CLOSED = "this gang has been closed: make another"
 
 
 class Gang:
@@ -46,6 +49,7 @@ class Gang:
     def __init__(self, options: GangOptions) -> None:
         self.options = options
         self._lock = threading.Lock()
+        self._turn_of: int | None = None
         self._launch: Launch | None = None
         self._end: Callable[[], object] = _nothing
         self._pids: tuple[int, ...] = ()
@@ -126,38 +130,125 @@ class Gang:
         ValueError
             `function` is not of the form ``"module:function"``, or `timeout_s` is not positive.
         """
+        [answer] = self.calls(function, [{}], timeout_s=timeout_s, **arguments)
+        return answer
+
+    def calls(
+        self,
+        function: str,
+        each: Sequence[Mapping[str, Any]],
+        /,
+        *,
+        timeout_s: float | None = None,
+        enough: Callable[[], bool] = bool,
+        **shared: Any,
+    ) -> Generator[Any, None, None]:
+        """Run a kernel several times, one after another, and give rank 0's values as they come.
+
+        The ranks do not wait for what is done with a value: they have begun the next call when it is given. Until the
+        last has been given, or this is closed, other calls wait for their turn; closed before that, it ends the ranks.
+
+        Parameters
+        ----------
+        function : str
+            As in `call`.
+        each : sequence of mapping
+            What each call alone is given.
+        timeout_s : float, optional
+            Seconds that each call may take.
+        enough : callable
+            Asked before each value is waited for; once it is true, no call is begun but the one that the ranks may have
+            begun already, whose value is given too. By default it never is.
+        **shared
+            What every call is given; it is sent once, and no kernel is to change it.
+
+        Yields
+        ------
+        object
+            As `call` returns.
+
+        Raises
+        ------
+        KernelError, GangDied, GangTimeout, LaunchError, GangError, ValueError
+            As `call`; the values before have been given, and no call behind is made.
+
+        Examples
+        --------
+        >>> with Gang(GangOptions(ranks=1)) as gang:
+        ...     list(gang.calls("operator:methodcaller", []))
+        []
+        """
         if re.fullmatch(r"[\w.]+:\w+", function) is None:
             raise ValueError(f"{function!r} does not name a kernel: write 'module:function'")
         if timeout_s is not None and not timeout_s > 0:
             raise ValueError(
                 f"timeout_s is {timeout_s}: give a positive number of seconds, or None for no limit"
             )
-        body = pickle.dumps((function, arguments), protocol=5)
-        with self._lock:
+        body = pickle.dumps((function, shared, [dict(own) for own in each]), protocol=5)
+        return self._series(function, body, len(each), timeout_s, enough)
+
+    def _series(
+        self, function: str, body: bytes, count: int, timeout_s: float | None, enough: Callable[[], bool]
+    ) -> Generator[Any, None, None]:
+        if not count:
+            return
+        with self._turn():
             if self._closed:
-                raise GangError("this gang has been closed: make another")
+                raise GangError(CLOSED)
             launch = self._launch or self._start()
             call = Call(launch, self.options, function, timeout_s)
+            left, told = count, False
             try:
                 call.send(body)
-                answers = call.answers()
+                while left:
+                    if left < count and not told and (told := enough()):
+                        call.enough()
+                    answers = call.answers()
+                    left -= 1
+                    if answers[0] is Ended.ENDED:
+                        return
+                    if failed := failures(answers):
+                        break
+                    self._peak_memory_bytes = call.peak_memory_bytes
+                    yield answers[0]
+                    self._check(launch)
             except BaseException as error:
-                self._discard(error)
+                # whoever asks no further leaves ranks that compute what nobody wants
+                if left or not isinstance(error, GeneratorExit):
+                    self._discard(error)
                 raise
-            failed = failures(answers)
-            if not failed:
-                self._peak_memory_bytes = call.peak_memory_bytes
-                return answers[0]
-            failed_with = kernel_error(function, failed, self.options.ranks)
-            failed_with.log_tail = launch.log_tail()
-            self._failures += 1
-            if self._failures == FAILURES_A_GENERATION:
-                self._discard()
-            raise failed_with
+            if failed:
+                self._raise(function, failed, left)
+
+    def _check(self, launch: Launch) -> None:
+        if self._launch is not launch:
+            raise GangError(CLOSED)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._turn_of == threading.get_ident():
+            raise GangError("a series of calls of this thread is not over: exhaust it first, or close it")
+        with self._lock:
+            self._turn_of = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._turn_of = None
+
+    def _raise(self, function: str, failed: Mapping[int, RankFailure], left: int) -> None:
+        """Raise what ranks answered that failed, so many calls of their series before its end."""
+        failed_with = kernel_error(function, failed, self.options.ranks)
+        assert self._launch is not None
+        failed_with.log_tail = self._launch.patient_log_tail()
+        self._failures += 1
+        unaware = left and all(failure.unaware for failure in failed.values())
+        if unaware or self._failures == FAILURES_A_GENERATION:
+            self._discard()
+        raise failed_with
 
     def renew(self) -> None:
         """End the ranks that have served calls, so that the next call starts new ones."""
-        with self._lock:
+        with self._turn():
             if self._launch is not None:
                 self._launch.stop(self.options.grace_s)
             self._discard()
@@ -169,6 +260,10 @@ class Gang:
         """
         self._closed = True
         launch = self._launch
+        if self._turn_of == threading.get_ident():
+            # a series of this thread's, which ends when it is asked again
+            self._discard()
+            return
         if not self._lock.acquire(blocking=False):
             if launch is not None:
                 launch.kill()

@@ -31,6 +31,9 @@ OWNER_FILE = "owner.json"
 LAUNCHER_PATIENCE_S = 1.0
 """How long a launcher that was asked to end may take before it is killed."""
 
+PRINTING_S = 0.2
+"""How long a launcher may take to pass on what ranks have printed; a call that failed waits so long for it."""
+
 
 class Launch:
     """The launcher and the ranks that it started.
@@ -99,6 +102,16 @@ class Launch:
     def log_tail(self) -> str:
         """Return the last lines printed since the mark; empty where there are none."""
         return last_lines(self._log, self._log_start)
+
+    def patient_log_tail(self) -> str:
+        """Return `log_tail` once the launcher, which passes on what ranks print, has had a moment to do so."""
+        end, lines = time.monotonic() + PRINTING_S, self.log_tail()
+        while time.monotonic() < end:
+            time.sleep(PRINTING_S / 10)
+            before, lines = lines, self.log_tail()
+            if lines and lines == before:
+                break
+        return lines
 
     def exit_code(self, patience_s: float) -> int | None:
         """Return what the launcher ended with, 128 + the number for a signal; None if it does not end."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from sweep.journal import JournalError, JournalReader, RecordIndex
+from sweep.journal import JournalError, JournalReader
+from sweep.record_index import RecordIndex
 from sweep.store.layout import Layout
 from sweep.variables import Status, StatusSource
 from sweep.verify.findings import FROM_JOURNALS, Finding, Weight

@@ -17,7 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from sweep.compaction import Compaction
 from sweep.grid import Block, Grid
-from sweep.journal import Journal, JournalReader, RecordIndex
+from sweep.journal import Journal, JournalReader
+from sweep.record_index import RecordIndex
 from sweep.records import Record
 from sweep.remaining import Remaining
 from sweep.store import create_store, grow_store, open_store, undo_growth

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.grid import Block
-from sweep.journal import Journal, JournalError, JournalReader, RecordIndex
+from sweep.journal import Journal, JournalError, JournalReader
 from sweep.journal_frames import FORMAT_VERSION
+from sweep.record_index import RecordIndex
 from sweep.records import Record, RecordError
 from sweep.variables import Status
 

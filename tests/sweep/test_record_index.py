@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sweep.grid import Block
-from sweep.journal import Journal, JournalReader, RecordIndex
+from sweep.journal import Journal, JournalReader
+from sweep.record_index import RecordIndex
 from sweep.records import Record
 
 BLOCK = Block("screw", 25.0, 6, 8.0, 4, 0)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.grid import Cylinder, GridError
-from sweep.journal import Journal, JournalReader, RecordIndex
+from sweep.journal import Journal, JournalReader
+from sweep.record_index import RecordIndex
 from sweep.records import RecordError
 from sweep.remaining import Remaining
 from sweep.store import (

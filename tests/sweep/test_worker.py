@@ -22,7 +22,8 @@ from sweep.limits import GivenLimits
 from sweep.records import Record
 from sweep.selection import SampledPoints
 from sweep.source_files import SourceChangedError
-from sweep.worker import Workplace, estimate_block, gangs, make_artefact, relax_points
+from sweep.worker import estimate_block, gangs, make_artefact, relax_points
+from sweep.workplace import Workplace
 
 TESTS = Path(__file__).resolve().parents[1]
 BLOCK = Block("screw", 25.0, 6, 8.0, 4, 0)
@@ -53,19 +54,27 @@ class Place:
 
     def workplace(self, **options: Any) -> Workplace:
         folders = {name: self.folder / name for name in ("artefacts", "journals", "logs", "compiled")}
-        return Workplace(**folders, files={}, ranks=1, cpus={}, weight_labels=WEIGHTS, **options)
+        usual = {"files": {}, "ranks": 1, "cpus": {}, "weight_labels": WEIGHTS}
+        return Workplace(**folders, **usual | options)
 
     def relax(
-        self, kernel: str, worker: int = 0, attempt: int = 1, retries: int = 0, **inputs: Any
+        self,
+        kernel: str,
+        worker: int = 0,
+        attempt: int = 1,
+        retries: int = 0,
+        weightings: tuple[int, ...] = (1,),
+        stop: float = math.inf,
+        **inputs: Any,
     ) -> Future:
         call = KernelCall(f"faulty_kernels:{kernel}", inputs)
         return self.client.submit(
             relax_points,
             BLOCK,
-            (1,),
+            weightings,
             call,
             attempt,
-            until=math.inf,
+            until=stop,
             workers=[self.workers[worker]],
             pure=False,
             retries=retries,
@@ -132,6 +141,43 @@ def test_retries_of_dasks_own_record_a_point_once(place: Place) -> None:
         assert len(place.recorded) == 1
     outcomes = [(line["outcome"], line["level"]) for line in place.logged]
     assert outcomes == [("raised", "error")] * 2 + [("succeeded", "info")]
+
+
+MANY = {"weight_energy": (1.0, 2.0), "weight_virial": (0.0, 5.0, 10.0)}
+
+
+def test_points_before_one_that_fails_are_recorded_and_those_behind_are_not_tried(place: Place) -> None:
+    with (
+        gangs(place.client, place.workplace(weight_labels=MANY)),
+        pytest.raises(KernelError, match="not 4"),
+    ):
+        place.relax("relaxed_but", weightings=(0, 3, 4, 5), failing=4).result(timeout=120)
+    recorded = {record.weighting_index: record.values["geometry_error"] for record in place.recorded}
+    assert recorded == {0: 0.0, 3: 3.0}
+    ends = [
+        (line["outcome"], line["at"]["weight_energy"], line["at"]["weight_virial"]) for line in place.logged
+    ]
+    assert ends == [("succeeded", 1.0, 0.0), ("succeeded", 2.0, 0.0), ("raised", 2.0, 5.0)]
+
+
+def test_points_that_are_recorded_are_passed_over(place: Place) -> None:
+    with gangs(place.client, place.workplace(weight_labels=MANY)):
+        for weightings in ((1, 4), (0, 1, 2, 4)):
+            asked = place.relax("relaxed_but", weightings=weightings, failing=-1)
+            assert asked.result(timeout=120) == ()
+    assert sorted(record.weighting_index or 0 for record in place.recorded) == [0, 1, 2, 4]
+    assert len(place.logged) == 4
+
+
+def test_when_time_is_over_what_was_not_begun_is_left(place: Place) -> None:
+    with gangs(place.client, place.workplace(weight_labels=MANY)):
+        weightings = tuple(range(6))
+        asked = place.relax("relaxed_slowly", weightings=weightings, stop=-math.inf, seconds=0.3)
+        left = asked.result(timeout=120)
+    recorded = sorted(record.weighting_index or 0 for record in place.recorded)
+    assert (*recorded, *left) == weightings
+    # the one that is always begun, and the one that the ranks began before they were told
+    assert 1 <= len(recorded) <= 3
 
 
 def test_what_a_screen_left_unchecked_is_recorded_anew_and_once(

@@ -25,6 +25,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     plugin = SimpleNamespace(
         recorded=SimpleNamespace(refresh=lambda: found.append("read")),
         journal=SimpleNamespace(sync=lambda: found.append("sync")),
+        log=SimpleNamespace(flush=lambda: None),
         look=lambda: found.append("read"),
     )
     monkeypatch.setattr(sweep.working, "here", lambda: plugin)
