@@ -1,12 +1,13 @@
 """The small study, run once for all tests that look at its store."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import xarray as xr
 
 import sweep
-from tests.small_study import run, write_study
+from tests.small_study import SMALLER, run, write_study
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,19 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert status == 0, errors
     assert "medians by virial weight" in output
     assert str(folder / "small-iron.zarr") in output
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smaller(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the smaller study, run by one worker of one rank from the other's equilibria on."""
+    folder = tmp_path_factory.mktemp("smaller")
+    study = write_study(folder)
+    study.write_text(SMALLER)
+    shared = folder / "small-iron.zarr.run/artefacts"
+    shutil.copytree(finished / "small-iron.zarr.run/artefacts", shared)
+    status, _, errors = run(study, "--workers", "1", "--ranks", "1")
+    assert status == 0, errors
     return folder
 
 

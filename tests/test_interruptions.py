@@ -1,5 +1,6 @@
 """Whatever is killed, the study ends as if nothing had been, and nothing journaled is computed again."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -107,6 +108,48 @@ def test_an_interrupt_lets_what_runs_finish(finished: Path, tmp_path: Path) -> N
     assert "finishing what runs" in errors
     assert not processes_of(tmp_path)
     assert run(study)[0] == 0
+
+
+def test_a_second_interrupt_stops_at_once(finished: Path, tmp_path: Path) -> None:
+    study, store = prepared(finished, tmp_path)
+    # half as many blocks, of the same training sets
+    study.write_text(STUDY.replace("domain_radius: [5.0, 7.0]", "domain_radius: [7.0]"))
+    process = command(study)
+    assert process.stderr is not None
+    deadline = time.monotonic() + 200
+    wait_for_points(process, store, 2, deadline)
+    stopped = victims(tmp_path)[Victim.rank]
+    assert stopped
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)  # what runs now does not end by itself
+    # as a terminal does: to the group of the driver, which gangs are not of
+    for pid in processes_of(tmp_path):
+        if os.getsid(pid) == os.getsid(process.pid):
+            os.kill(pid, signal.SIGINT)
+    told: list[str] = []
+    for line in process.stderr:
+        told.append(line)
+        if "finishing what runs" in line:
+            break
+    time.sleep(2.0)
+    assert process.poll() is None, "once is not enough while something runs"
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    told += process.stderr
+    assert "Traceback" not in "".join(told)
+    for stream in filter(None, [process.stdout, process.stderr]):
+        stream.close()
+    for pid in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    wait_until_gone(tmp_path)
+
+    before = recorded(store)
+    status, _, errors = run(study)
+    assert status == 0, errors
+    after = recorded(store)
+    assert before.keys() < after.keys()
+    assert set(after.values()) == {1}
 
 
 def test_a_lost_store_is_made_again_from_the_journals(
