@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from kernels.fitting import rmse_grid
 from kernels.inputs import load_arrays, read_arrays
+from kernels.own_lattice import fitted_parameters
+from kernels.own_response import own_estimates
 from kernels.response import estimates
 from kernels.trust import trust_ratios
 
@@ -23,11 +25,14 @@ def estimate_block(
     comm: Any,
     *,
     fit: str,
-    response: str,
+    response: str | None = None,
     basis: Mapping[str, Any] | None = None,
     equilibrium: str | None = None,
     checked: Sequence[int] | None = None,
     training_core: str | None = None,
+    own_response: str | None = None,
+    elastic: str | None = None,
+    material: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Gather the measures of a block's fits, estimate their errors by linear response, and check the estimates.
 
@@ -37,7 +42,7 @@ def estimate_block(
         Shares the force evaluations of the checks; the estimates are matrix products on rank 0.
     fit : str
         Path of `kernels.fitting.fit_block` of W weightings.
-    response : str
+    response : str, optional
         Path of `kernels.response.response_map` of the same basis.
     basis, equilibrium : mapping and str, optional
         ACE basis, and path of the reference equilibrium: the estimates are checked where both are given.
@@ -45,21 +50,32 @@ def estimate_block(
         Weightings to be checked; by default every one.
     training_core : str, optional
         Path of `kernels.own_domain.own_core`, where the training clusters are cut from such a core.
+    own_response, elastic, material : str, str and mapping, optional
+        In the response's place where each fit has a lattice and a predictor of its own: paths of
+        `kernels.own_response.own_response_map` and of `kernels.elasticity.elastic_rows` of the same basis, and the
+        reference's material. Geometry errors alone are estimated then, and the estimates are not checked.
 
     Returns
     -------
     dict
         ``status``, a word for each weighting: excluded, failed where the fit is not finite, otherwise
         estimated; and every measure by its name in the store, its first dimension W: those of the fits, those of
-        `kernels.response.estimates`, and ``trust_ratio`` of `kernels.trust.trust_ratios`, NaN where it was not
-        measured; where a training core is given, ``training_truncation_error`` (W,), Å. Empty on ranks other than 0.
+        `kernels.response.estimates` (or of `kernels.own_response.own_estimates`), and ``trust_ratio`` of
+        `kernels.trust.trust_ratios`, NaN where it was not measured; where a training core is given,
+        ``training_truncation_error`` (W,), Å. Empty on ranks other than 0.
     """
-    fits, response_of = read_arrays(fit), load_arrays(response)
-    found = _judged(
-        comm, fits["coefficients"], response_of, basis=basis, equilibrium=equilibrium, checked=checked
-    )
+    fits = read_arrays(fit)
+    found: dict[str, NDArray[np.float64]] = {}
+    if response is not None:
+        of_response, coefficients = load_arrays(response), fits["coefficients"]
+        found = _judged(
+            comm, coefficients, of_response, basis=basis, equilibrium=equilibrium, checked=checked
+        )
     if comm.rank != 0:
         return {}
+    if own_response is not None and elastic is not None and material is not None:
+        parameters = fitted_parameters(load_arrays(elastic), fits["coefficients"], material)
+        found = own_estimates(load_arrays(own_response), fits["coefficients"], parameters)
     finite = np.isfinite(fits["coefficients"]).all(axis=1)
     status = np.where(fits["excluded"], "excluded", np.where(finite, "estimated", "failed"))
     measures = {name: array for name, array in fits.items() if name not in NOT_MEASURES}

@@ -13,14 +13,21 @@ from kernels.cores import locate_core
 from kernels.dislocations import elastic_field
 from kernels.elastic_fields import ElasticField
 from kernels.inputs import load_arrays
+from kernels.own_lattice import SimulatedCylinder
 
 Floats = NDArray[np.float64]
 
 FIELDS_KEPT, CORES_KEPT = 8, 64
 
 
-def core_shift(equilibrium: str, material: Mapping[str, Any], dislocation: str, corrector: Floats) -> float:
-    """Distance between a relaxed core and the reference's, both located alike.
+def core_shift(
+    equilibrium: str,
+    material: Mapping[str, Any],
+    dislocation: str,
+    corrector: Floats,
+    simulated: SimulatedCylinder | None = None,
+) -> float:
+    """Distance between a relaxed core and the reference's, each located by the elasticity of its predictor.
 
     Parameters
     ----------
@@ -32,19 +39,26 @@ def core_shift(equilibrium: str, material: Mapping[str, Any], dislocation: str, 
         Kind of dislocation.
     corrector : (n_free, 3)
         Of the relaxed potential, on the free sites, Å.
+    simulated : SimulatedCylinder, optional
+        The potential's; by default the reference's.
 
     Returns
     -------
     float
-        Å.
+        In the reference's lattice, Å.
     """
-    state = load_arrays(equilibrium)
-    relaxed = state["corrector"].copy()
-    relaxed[state["free"]] = corrector
+    cylinder = simulated or SimulatedCylinder.of_reference(load_arrays(equilibrium), material)
+    own = _described(dislocation, cylinder.material)
+    here = locate_core(cylinder.sites, cylinder.displacement(corrector), _field(*own), cylinder.burgers)
+    scale = float(cylinder.material["lattice_constant"]) / float(material["lattice_constant"])
+    there = np.array(_reference_core(equilibrium, *_described(dislocation, material)))
+    return float(np.linalg.norm(here / scale - there))
+
+
+def _described(dislocation: str, material: Mapping[str, Any]) -> tuple[str, str, tuple[float, ...]]:
+    """Say what determines an elastic field."""
     elastic = tuple(float(material[name]) for name in ("C11", "C12", "C44", "lattice_constant"))
-    described = (dislocation, str(material["structure"]), elastic)
-    here = locate_core(state["sites"], state["predictor"] + relaxed, _field(*described), state["burgers"])
-    return float(np.linalg.norm(here - np.array(_reference_core(equilibrium, *described))))
+    return dislocation, str(material["structure"]), elastic
 
 
 @lru_cache(maxsize=FIELDS_KEPT)

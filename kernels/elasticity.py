@@ -196,7 +196,70 @@ def bulk_properties_grid(
     Pressures between nodes by piecewise cubic Hermite interpolation with exact slopes; moduli by cubics through
     the four nodes around.
     """
-    constants, middle = np.asarray(rows["lattice_constants"]), NODES // 2
+    middle = NODES // 2
+    pressure = coefficients @ np.asarray(rows["pressure"]).T
+    relaxed, stiffnesses = at_rest_of(rows, coefficients)
+    at_rest = relaxed_moduli(stiffnesses[:, :4], stiffnesses[:, 4:])
+    c11, c12, c44 = at_rest[:, 0], at_rest[:, 1], at_rest[:, 2]
+    reference = np.array([float(material[name]) for name in ("C11", "C12", "C44")])
+    return {
+        "pressure": pressure[:, middle],
+        "lattice_error": relaxed - np.asarray(rows["lattice_constants"])[middle],
+        "c11": c11,
+        "c12": c12,
+        "c44": c44,
+        "elastic_error": np.max(np.abs(at_rest[:, :3] - reference), axis=1),
+    }
+
+
+def material_of_fit(
+    rows: Mapping[str, Any], coefficients: Floats, material: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Describe the crystal of one fit as `kernels.materials.bulk_properties` describes the reference's.
+
+    Parameters
+    ----------
+    rows : mapping
+        As returned by `elastic_rows`.
+    coefficients : (L,)
+        eV.
+    material : mapping
+        The reference's.
+
+    Returns
+    -------
+    dict or None
+        ``element``, ``structure``, ``cutoff`` (Å) of the reference, and the fit's own ``lattice_constant`` (Å) at zero
+        pressure and, there, ``C11``, ``C12``, ``C44`` (GPa) and where the structure has one ``internal_shift`` (Å).
+        None where it has no stable crystal within 20 % of the reference's.
+    """
+    relaxed, stiffnesses = at_rest_of(rows, coefficients[None, :])
+    c11, c12, c44, _ = relaxed_moduli(stiffnesses[0, :4], stiffnesses[0, 4:]).tolist()
+    # NaN is not stable either
+    if not (c11 > abs(c12) and c11 + 2.0 * c12 > 0.0 and c44 > 0.0):
+        return None
+    kept = {name: material[name] for name in ("element", "structure", "cutoff")}
+    shift = {"internal_shift": float(internal_shift(stiffnesses[0, 4:]))} if stiffnesses.shape[1] > 4 else {}
+    return {**kept, "lattice_constant": float(relaxed[0]), "C11": c11, "C12": c12, "C44": c44, **shift}
+
+
+def at_rest_of(rows: Mapping[str, Any], coefficients: Floats) -> tuple[Floats, Floats]:
+    """Give the lattice constants of fits at zero pressure, and how stiff they are there.
+
+    Parameters
+    ----------
+    rows, coefficients
+        As in `bulk_properties_grid`.
+
+    Returns
+    -------
+    (W,) ndarray
+        Å; NaN where there is none within 20 % of the reference's.
+    (W, 4 or 6) ndarray
+        A1111, A1122, A1212, A1221 with the atoms moved by F alone, GPa, and behind them what `relaxed_moduli` takes as
+        ``internal``.
+    """
+    constants = np.asarray(rows["lattice_constants"])
     pressure = coefficients @ np.asarray(rows["pressure"]).T
     moduli, internal = (
         np.einsum("aml,wl->wam", np.asarray(rows[name]), coefficients) for name in ("moduli", "internal")
@@ -204,18 +267,7 @@ def bulk_properties_grid(
     # p = -(dE/ds)/(3 V s²) for a uniform stretch s, and d²E/ds² = V (3 A1111 + 6 A1122)
     slopes = -(moduli[..., 0] + 2.0 * moduli[..., 1] + 2.0 * pressure) / constants
     relaxed = _zero_pressure(constants, pressure, slopes)
-    stiffnesses = _through_four(constants, np.concatenate([moduli, internal], axis=2), relaxed)
-    at_rest = relaxed_moduli(stiffnesses[:, :4], stiffnesses[:, 4:])
-    c11, c12, c44 = at_rest[:, 0], at_rest[:, 1], at_rest[:, 2]
-    reference = np.array([float(material[name]) for name in ("C11", "C12", "C44")])
-    return {
-        "pressure": pressure[:, middle],
-        "lattice_error": relaxed - constants[middle],
-        "c11": c11,
-        "c12": c12,
-        "c44": c44,
-        "elastic_error": np.max(np.abs(at_rest[:, :3] - reference), axis=1),
-    }
+    return relaxed, _through_four(constants, np.concatenate([moduli, internal], axis=2), relaxed)
 
 
 def _zero_pressure(constants: Floats, pressure: Floats, slopes: Floats) -> Floats:

@@ -11,6 +11,7 @@ from kernels.core_shift import core_shift
 from kernels.cores import OTHER_MINIMUM
 from kernels.errors import bond_differences, difference_from
 from kernels.inputs import load_arrays
+from kernels.own_lattice import SimulatedCylinder
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +22,13 @@ Floats = NDArray[np.float64]
 OTHER_BOND = 0.1
 
 
-def other_core(equilibrium: str, material: Mapping[str, object], dislocation: str, corrector: Floats) -> str:
+def other_core(
+    equilibrium: str,
+    material: Mapping[str, object],
+    dislocation: str,
+    corrector: Floats,
+    simulated: SimulatedCylinder | None = None,
+) -> str:
     """Say why a relaxed core is another one than an equilibrium's, if it is.
 
     Parameters
@@ -34,6 +41,8 @@ def other_core(equilibrium: str, material: Mapping[str, object], dislocation: st
         Kind of dislocation.
     corrector : (m, 3)
         Of the relaxed core, on the free sites, Å.
+    simulated : SimulatedCylinder, optional
+        Where that core is, if not on the equilibrium's lattice and predictor: bonds are compared by correctors alone.
 
     Returns
     -------
@@ -43,7 +52,7 @@ def other_core(equilibrium: str, material: Mapping[str, object], dislocation: st
     """
     state = load_arrays(equilibrium)
     burgers = float(np.linalg.norm(state["burgers"]))
-    moved = core_shift(equilibrium, material, dislocation, corrector)
+    moved = core_shift(equilibrium, material, dislocation, corrector, simulated)
     if moved > OTHER_MINIMUM * burgers:
         return f"the two cores are {moved:.2f} Å apart, more than a third of the Burgers vector"
     lengths = np.linalg.norm(bond_differences(state["bonds"], difference_from(state, corrector)), axis=1)

@@ -14,6 +14,7 @@ from kernels.errors import difference_from, energy_difference, strain_norm, stra
 from kernels.inputs import load_arrays
 from kernels.neighbourhoods import collapsed_pair
 from kernels.other_core import other_core
+from kernels.own_lattice import OwnLatticeError, SimulatedCylinder
 from kernels.preconditioners import has_hessian, preconditioner_of
 from kernels.settling import Settling, settle
 
@@ -96,6 +97,7 @@ def relax_point(
     radial_edges: list[float],
     response: str | None = None,
     keep_corrector: bool = False,
+    elastic: str | None = None,
 ) -> dict[str, Any]:
     """Relax one fit in the clamped cylinder to a minimum and measure its errors (theory.md, "Geometry").
 
@@ -122,6 +124,10 @@ def relax_point(
         which are evaluated otherwise.
     keep_corrector : bool
         Whether to give the core too, for measures of it.
+    elastic : str, optional
+        Path of `kernels.elasticity.elastic_rows` of the basis. Where it is given the fit is relaxed in its own lattice,
+        clamped to its own elastic far field, and core correctors are compared: there are no errors of energies then,
+        which would be differences to two predictors. Otherwise lattice and predictor are the reference's.
 
     Returns
     -------
@@ -136,11 +142,20 @@ def relax_point(
     """
     started = time.perf_counter()
     state = load_arrays(equilibrium)
-    free = np.flatnonzero(state["free"])
-    placed = state["sites"] + state["predictor"]
     coefficients = np.ascontiguousarray(load_arrays(fit)["coefficients"][weighting])
-    shared = SharedForces.of(comm, basis_of(basis), equilibrium)
-    led = LedForces(shared, coefficients, placed, free)
+    try:
+        # on every rank alike, and so is its failure
+        simulated = _simulated(state, material, dislocation, elastic, coefficients, basis)
+    except OwnLatticeError as error:
+        return _without_a_crystal(error, started) if comm.rank == 0 else {}
+    begun = state["corrector"][state["free"]]
+    if elastic is None:
+        shared = SharedForces.of(comm, basis_of(basis), equilibrium)
+    else:
+        shared = SharedForces(
+            comm, basis_of(basis), simulated.displaced(begun), simulated.period, simulated.free
+        )
+    led = LedForces(shared, coefficients, simulated.placed, np.flatnonzero(simulated.free))
     if comm.rank != 0:
         led.follow()
         return {}
@@ -150,7 +165,7 @@ def relax_point(
             led.forces,
             led.product,
             preconditioner_of(equilibrium, material),
-            state["corrector"][free],
+            begun,
             tolerance=tolerance,
             most_evaluations=most_evaluations,
             start_force=None if response is None else _known_force(response, coefficients),
@@ -168,17 +183,41 @@ def relax_point(
             )
         if not found.settled:
             status, message = "unconverged", _ending(found)
-        elif collapsed := _collapsed(state, material, placed, found.last.displacement):
+        elif collapsed := _collapsed(simulated, found.last.displacement):
             status, message = "unconverged", collapsed
         else:
-            values |= _errors(state, led, found.last.displacement, edges)
-            message = other_core(equilibrium, material, dislocation, found.last.displacement)
+            values |= _geometry_errors(state, found.last.displacement, edges)
+            if elastic is None:
+                values |= _energy_errors(state, led, found.last.displacement)
+            message = other_core(equilibrium, material, dislocation, found.last.displacement, simulated)
             status = "other_minimum" if message else "relaxed"
             if keep_corrector:
                 values["corrector"] = found.last.displacement
     finally:
         led.release()
     return {"status": status, "message": message, **values, "wall_time": time.perf_counter() - started}
+
+
+def _simulated(
+    state: Mapping[str, NDArray[Any]],
+    material: Mapping[str, Any],
+    dislocation: str,
+    elastic: str | None,
+    coefficients: Floats,
+    basis: Mapping[str, Any],
+) -> SimulatedCylinder:
+    """Give the cylinder in which a fit is relaxed: in its own lattice where the rows of its crystal are given."""
+    if elastic is None:
+        return SimulatedCylinder.of_reference(state, material)
+    rows = load_arrays(elastic)
+    return SimulatedCylinder.of_potential(
+        state, material, dislocation, rows, coefficients, float(basis["cutoff"])
+    )
+
+
+def _without_a_crystal(error: OwnLatticeError, started: float) -> dict[str, Any]:
+    """Say that there is nothing to relax."""
+    return {"status": "unconverged", "message": str(error), "wall_time": time.perf_counter() - started}
 
 
 def _known_force(response: str, coefficients: Floats) -> Floats:
@@ -193,13 +232,10 @@ def _ending(found: Settling) -> str:
     )
 
 
-def _collapsed(
-    state: Mapping[str, NDArray[Any]], material: Mapping[str, Any], placed: Floats, corrector: Floats
-) -> str:
+def _collapsed(simulated: SimulatedCylinder, corrector: Floats) -> str:
     """Say which atoms fell into each other: a poor fit may have a hole at short range, and a minimum in it."""
-    positions = placed.copy()
-    positions[np.flatnonzero(state["free"])] += corrector
-    if (pair := collapsed_pair(positions, float(state["period"]), material)) is None:
+    pair = collapsed_pair(simulated.displaced(corrector), simulated.period, simulated.material)
+    if pair is None:
         return ""
     first, second, distance = pair
     return (
@@ -207,17 +243,18 @@ def _collapsed(
     )
 
 
-def _errors(
-    state: Mapping[str, NDArray[Any]], led: LedForces, corrector: Floats, edges: Floats
-) -> dict[str, Any]:
-    """Geometry and energy errors of a relaxed corrector against the reference's."""
+def _geometry_errors(state: Mapping[str, NDArray[Any]], corrector: Floats, edges: Floats) -> dict[str, Any]:
+    """Geometry error of a relaxed corrector against the reference's."""
     difference = difference_from(state, corrector)
+    return {
+        "geometry_error": strain_norm(state["bonds"], difference),
+        "strain_error_profile": strain_profile(state["bonds"], difference, state["sites"], edges).tolist(),
+    }
+
+
+def _energy_errors(state: Mapping[str, NDArray[Any]], led: LedForces, corrector: Floats) -> dict[str, Any]:
+    """Energy error of a relaxed corrector, both energies being differences to one predictor."""
     undisplaced = np.zeros_like(corrector)
     energy = energy_difference(led.site_energies(corrector), led.site_energies(undisplaced))
     signed = energy - float(state["energy"])
-    return {
-        "geometry_error": strain_norm(state["bonds"], difference),
-        "energy_difference": signed,
-        "energy_error": abs(signed),
-        "strain_error_profile": strain_profile(state["bonds"], difference, state["sites"], edges).tolist(),
-    }
+    return {"energy_difference": signed, "energy_error": abs(signed)}

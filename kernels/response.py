@@ -64,9 +64,9 @@ def response_map(
     stiffness = stiffness_map(comm, basis_of(basis), state, factor) if known else {}
     if comm.rank != 0:
         return {}
-    factors, quadratic = _responses(state, equilibrium, force_rows, np.asarray(radial_edges, dtype=float))
+    factors, quadratic = strain_factors(state, equilibrium, force_rows, np.asarray(radial_edges, dtype=float))
     return {
-        "geometry_factor": _triangle(factors.reshape(-1, factors.shape[-1])),
+        "geometry_factor": triangle(factors.reshape(-1, factors.shape[-1])),
         "profile_factors": factors[:-1],
         "energy_linear": energy_row,
         "energy_quadratic": quadratic,
@@ -76,10 +76,27 @@ def response_map(
     }
 
 
-def _responses(
+def strain_factors(
     state: Mapping[str, NDArray[Any]], equilibrium: str, force_rows: Floats, edges: Floats
 ) -> tuple[Floats, Floats]:
-    """R of the QR of D H⁻¹Φ over each bin's bonds, those of no bin last; and K = ΦᵀH⁻¹Φ."""
+    """Factorise the strains that forces on the free sites of an equilibrium make.
+
+    Parameters
+    ----------
+    state, equilibrium : mapping and str
+        The equilibrium's arrays, and its path.
+    force_rows : (3 n_free, L)
+        Φ: forces linear in L numbers.
+    edges : (B + 1,)
+        Edges of the bins of distance from the line, Å.
+
+    Returns
+    -------
+    (B + 1, L, L) ndarray
+        R of the QR of D H⁻¹Φ over each bin's bonds, those of no bin last. NaN where there is no Hessian.
+    (L, L) ndarray
+        K = ΦᵀH⁻¹Φ; NaN likewise.
+    """
     length = force_rows.shape[1]
     if not has_hessian(equilibrium):
         return np.full((len(edges), length, length), np.nan), np.full((length, length), np.nan)
@@ -103,7 +120,7 @@ def _strain_factor(field: Floats, bonds: Integers) -> Floats:
     # bonds between clamped sites have no strain
     for some in _parts(bonds[(bonds >= 0).any(axis=1)], 3 * 8 * length):
         strain = (field[some[:, 1]] - field[some[:, 0]]).reshape(-1, length)
-        upper = _triangle(np.vstack([upper, strain]))
+        upper = triangle(np.vstack([upper, strain]))
     return upper
 
 
@@ -113,7 +130,8 @@ def _parts(array: NDArray[Any], bytes_each: int) -> Iterator[NDArray[Any]]:
     return (array[start : start + size] for start in range(0, len(array), size))
 
 
-def _triangle(rows: Floats) -> Floats:
+def triangle(rows: Floats) -> Floats:
+    """R of the QR of some rows, (L, L); NaN where they are not finite."""
     if not np.isfinite(rows).all():
         return np.full((rows.shape[1], rows.shape[1]), np.nan)
     return np.asarray(np.linalg.qr(rows, mode="r"))

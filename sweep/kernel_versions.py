@@ -16,6 +16,7 @@ KERNEL_VERSIONS: dict[str, int] = {
     "kernels.assembly:factors": 2,
     "kernels.elasticity:elastic_rows": 2,
     "kernels.response:response_map": 3,
+    "kernels.own_response:own_response_map": 1,
     "kernels.force_constants:force_constant_factors": 1,
     "kernels.labelled_files:labelled_set": 1,
     "kernels.fitting:fit_block": 2,

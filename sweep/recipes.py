@@ -229,10 +229,37 @@ class Recipes(ReferenceRecipes):
         """Give the linear response of a block's equilibrium."""
         return self.response(block.dislocation, block.simulation_radius, self.functions(block))
 
+    def own_response(self, block: Block) -> Recipe:
+        """Give the linear response of a block's equilibrium to potentials with lattices and predictors of their own."""
+        functions, simulated = self.functions(block), (block.dislocation, block.simulation_radius)
+        return self._own_response(*simulated, functions)
+
+    @cache  # noqa: B019 - a run has one Recipes, for its whole life
+    def _own_response(self, dislocation: str, radius: float, functions: Functions) -> Recipe:
+        return self.make(
+            "kernels.own_response:own_response_map",
+            potential=self.potential,
+            basis=self.basis(functions),
+            material=self.material,
+            dislocation=dislocation,
+            equilibrium=self.equilibrium(dislocation, radius),
+            radial_edges=list(RADIAL_EDGES),
+        )
+
     def estimates(self, block: Block) -> Recipe:
         """Give the record of a block: its fits' qualities and the errors estimated for them."""
+        kernel = "kernels.blocks:estimate_block"
+        if self.simulating_own_lattices:
+            return self.make(
+                kernel,
+                fit=self.fit(block),
+                own_response=self.own_response(block),
+                elastic=self.elastic_rows(self.functions(block)),
+                material=self.material,
+                **self._own_core(block),
+            )
         return self.make(
-            "kernels.blocks:estimate_block",
+            kernel,
             fit=self.fit(block),
             response=self.block_response(block),
             basis=self.basis(self.functions(block)),
@@ -266,6 +293,11 @@ class Recipes(ReferenceRecipes):
     def relaxation(self, block: Block, dislocation: str | None = None) -> Recipe:
         """Relaxing the points of a block, in its own cylinder or another's; the weighting is added for each."""
         simulation, simulated = self.study.simulation, dislocation or block.dislocation
+        functions = self.functions(block)
+        if self.simulating_own_lattices:
+            known = {"elastic": self.elastic_rows(functions)}
+        else:
+            known = {"response": self.response(simulated, block.simulation_radius, functions)}
         return self.make(
             "kernels.points:relax_point",
             basis=self.basis(self.functions(block)),
@@ -273,7 +305,7 @@ class Recipes(ReferenceRecipes):
             dislocation=simulated,
             equilibrium=self.equilibrium(simulated, block.simulation_radius),
             fit=self.fit(block),
-            response=self.response(simulated, block.simulation_radius, self.functions(block)),
+            **known,
             tolerance=simulation.residual_force,
             most_evaluations=simulation.max_evaluations,
             radial_edges=list(RADIAL_EDGES),
@@ -284,6 +316,11 @@ class Recipes(ReferenceRecipes):
     def comparing(self) -> bool:
         """Whether the reference's truncation errors are wanted."""
         return self.study.simulation.comparison_radius is not None
+
+    @property
+    def simulating_own_lattices(self) -> bool:
+        """Whether each potential is relaxed with a lattice and a predictor of its own."""
+        return self.study.simulation.predictor == "potential"
 
     @property
     def fitting(self) -> bool:
@@ -302,9 +339,14 @@ class Recipes(ReferenceRecipes):
 
     def block_inputs(self, block: Block) -> dict[str, Recipe]:
         """Give what a block's estimates and points are made from."""
+        if self.simulating_own_lattices:
+            elastic = self.elastic_rows(self.functions(block))
+            drawn_on = {"own_response": self.own_response(block), "elastic": elastic}
+        else:
+            drawn_on = {"response": self.block_response(block)}
         return {
             "fit": self.fit(block),
-            "response": self.block_response(block),
+            **drawn_on,
             "equilibrium": self.equilibrium(block.dislocation, block.simulation_radius),
             **self._own_core(block),
         }

@@ -19,7 +19,11 @@ STAGES: dict[str, tuple[str, ...]] = {
         "kernels.labelled_files:labelled_set",
     ),
     "factors": ("kernels.assembly:factors", "kernels.force_constants:force_constant_factors"),
-    "response": ("kernels.response:response_map", "kernels.elasticity:elastic_rows"),
+    "response": (
+        "kernels.response:response_map",
+        "kernels.own_response:own_response_map",
+        "kernels.elasticity:elastic_rows",
+    ),
     "fits": ("kernels.fitting:fit_block",),
     "estimates": ("kernels.blocks:estimate_block",),
     "transfers": ("kernels.blocks:transfer_block",),

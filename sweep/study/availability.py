@@ -28,6 +28,8 @@ def check_available(study: Study) -> None:
 def _unavailable(study: Study) -> list[tuple[str, str, str]]:
     """List what this version lacks, as (field, value, what to do instead)."""
     lacking: list[tuple[str, str, str]] = []
-    if study.simulation.predictor != "reference":
-        lacking.append(("simulation.predictor", study.simulation.predictor, "use reference"))
+    if study.measures and study.simulation.predictor == "potential":
+        # they are given the reference's sites
+        named = f"{study.measures[0].function} with simulation.predictor potential"
+        lacking.append(("measures", named, "leave measures out, or use predictor: reference"))
     return lacking

@@ -164,8 +164,13 @@ class Simulation(Section):
     """How dislocations are relaxed.
 
     `comparison_radius` (Å), at least three times the largest simulation radius, asks for the reference's own
-    truncation errors; `predictor` says whose elasticity clamps the boundary; a relaxation ends at a largest force
-    component of `residual_force` (eV/Å), or unconverged after `max_evaluations` of the forces.
+    truncation errors; a relaxation ends at a largest force component of `residual_force` (eV/Å), or unconverged after
+    `max_evaluations` of the forces.
+
+    `predictor` says whose lattice and elasticity potentials are relaxed with: the reference's, or each with its own as
+    its users would. With `potential` only core correctors are compared (`geometry_error`, `geometry_estimate` and their
+    profiles): energies would be differences to two predictors. Estimates are not checked then (`estimate_trusted` is
+    unknown), fits are not judged on other dislocations, and `measures` are refused.
     """
 
     comparison_radius: Positive | None = Field(default=None, description=LENGTH)

@@ -57,6 +57,9 @@ def untransferred(recipes: Recipes, store: StoreLike) -> Iterator[tuple[Block, s
     grid = recipes.grid
     if not recipes.fitting or len(recipes.study.dislocations) < 2:
         return
+    # transfers are estimated with lattice and predictor of the reference
+    if recipes.simulating_own_lattices:
+        return
     unknown = np.ones((*grid.shape, len(recipes.study.dislocations)), dtype=bool)
     if location_of(store).exists() and (status := read_transfer_status(store, grid)) is not None:
         # what was not asked for once may be so now

@@ -124,7 +124,7 @@ def relax_transfers(
     Raises
     ------
     ExportError
-        As `chosen_transfers`; if artefacts are gone.
+        As `chosen_transfers`; if artefacts are gone, or each fit was relaxed in a lattice of its own.
     StoreError
         As `sweep.open_store`.
     sweep.lock.StoreLockedError
@@ -134,12 +134,17 @@ def relax_transfers(
     location.must_be_writable()
     run = location.run_folder
     folder = ArtefactFolder(run / "artefacts" if artefacts is None else artefacts)
-    seed = stored_recipes(store).study.seed
+    recipes = stored_recipes(store)
+    if recipes.simulating_own_lattices:
+        raise ExportError(
+            f"{store} was made with simulation.predictor: potential: its fits are not judged on other dislocations; "
+            "run the study with predictor: reference, into another store"
+        )
     ended = []
     with driver_lock(run) as lock, Gang(GangOptions(ranks=ranks)) as gang:
         undo_growth(location.guarded(lock.check))
         # under the lock, so that what another command has relaxed meanwhile is known
-        for each in track(chosen_transfers(open_store(store), at, to, sample, seed)):
+        for each in track(chosen_transfers(open_store(store), at, to, sample, recipes.study.seed)):
             block = block_of(each.labels)
             recipes = stored_recipes(store, block, folder)
             recipe, weighting = recipes.relaxation(block, each.target), place_of(recipes.grid, each.labels)

@@ -85,7 +85,7 @@ class OwnReference:
     response: str
 
 
-def own_reference_of(iron: Study, folder: Path) -> OwnReference:
+def own_reference_of(iron: Study, folder: Path, epsilons: tuple[float, ...] = EPSILONS) -> OwnReference:
     """Make the first fit its own reference, and perturb it."""
     with np.load(iron.equilibrium) as file:
         state = dict(file)
@@ -130,9 +130,9 @@ def own_reference_of(iron: Study, folder: Path) -> OwnReference:
     }
     equilibrium = stored(folder, "equilibrium", state)
     change = np.random.default_rng(0).standard_normal(len(fitted)) * np.abs(fitted)
-    coefficients = np.stack([fitted + epsilon * change for epsilon in EPSILONS])
-    fits = {"coefficients": coefficients, "e0": np.zeros(len(EPSILONS))}
-    fit = stored(folder, "fit", {**fits, "excluded": np.zeros(len(EPSILONS), bool)})
+    coefficients = np.stack([fitted + epsilon * change for epsilon in epsilons])
+    fits = {"coefficients": coefficients, "e0": np.zeros(len(epsilons))}
+    fit = stored(folder, "fit", {**fits, "excluded": np.zeros(len(epsilons), bool)})
     response = stored(
         folder, "response", response_map(COMM, basis=BASIS, equilibrium=equilibrium, radial_edges=EDGES)
     )
