@@ -39,8 +39,8 @@ truncation: $(READY)
 	$(BIN)/python benchmarks/truncation.py truncation.zarr truncation-snap.zarr
 
 # The stores of the case study, in the order of its page. What they have in common is made once.
-CASE := tungsten-screw-mixed tungsten-own tungsten-edge tungsten-transfer tungsten-observations tungsten-growth finnis-sinclair \
-	finnis-sinclair-growth silicon silicon-growth finnis-sinclair-small
+CASE := tungsten-screw-mixed tungsten-own tungsten-lattice tungsten-edge tungsten-transfer tungsten-observations tungsten-growth \
+	finnis-sinclair finnis-sinclair-growth silicon silicon-growth finnis-sinclair-small
 
 case-study: $(READY)
 	for study in $(CASE); do \

@@ -215,6 +215,53 @@ def own_domains(large: str, own: str) -> str:
     return table([*heads, *source], rows)
 
 
+def matched(reference: str, potential: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """Read two studies of the same fits, the second in lattices of their own: what both relaxed, NaN elsewhere."""
+    both = []
+    for name in (reference, potential):
+        ds = opened(name).sel(dislocation="screw")
+        some = ds[["geometry_error", "lattice_error", "elastic_error"]]
+        both.append(some.where(ds["status"] == Status.relaxed))
+    one, other = xr.align(*both, join="inner")
+    shared = one["geometry_error"].notnull() & other["geometry_error"].notnull()
+    return one.where(shared), other.where(shared)
+
+
+def own_lattices(reference: str, potential: str) -> str:
+    """Tabulate errors of the same fits in the reference's lattice and in their own, by virial weight."""
+    if not {reference, potential} <= set(names()):
+        return ""
+    one, other = matched(reference, potential)
+    sizes = [dim for dim in one["geometry_error"].dims if dim not in ("weight_virial", "replica")]
+    # medians over the sizes of training sets, so that replicas are what an interval is over
+    columns = [
+        abs(other["lattice_error"]).median(sizes),
+        other["elastic_error"].median(sizes),
+        one["geometry_error"].median(sizes),
+        other["geometry_error"].median(sizes),
+        (other["geometry_error"] / one["geometry_error"]).median(sizes),
+    ]
+    counts = other["geometry_error"].notnull().sum([*sizes, "replica"])
+    rows = [
+        [
+            f"{virial:g}",
+            f"{int(counts.sel(weight_virial=virial))}",
+            *(median_words(column.sel(weight_virial=virial)) for column in columns),
+        ]
+        for virial in other["weight_virial"].values
+    ]
+    errors = [f"geometry error (Å), predictor: {each}" for each in ("reference", "potential")]
+    heads = [
+        "virial weight",
+        "fits",
+        "lattice error (Å)",
+        "elastic error (GPa)",
+        *errors,
+        "second over first",
+    ]
+    return table(heads, rows)
+
+
 def half_radius(profile: xr.DataArray) -> xr.DataArray:
     """Find the distance from the line within which half of the squared geometry error lies (Å).
 

@@ -99,3 +99,16 @@ def test_half_of_a_squared_error_lies_within_the_radius_told(case_study: ModuleT
     )
     assert half_radius(profile).values.tolist() == [2.0, 12.0, 6.0]
     assert np.isnan(half_radius(profile * np.nan).values).all()
+
+
+def test_fits_are_compared_with_themselves_in_their_own_lattices(case_study: ModuleType) -> None:
+    from case_study_tables import matched
+
+    if "tungsten-lattice" not in case_study.names():
+        pytest.skip("its store is not shipped yet")
+    one, other = matched("tungsten-screw-mixed", "tungsten-lattice")
+    assert int(one["geometry_error"].notnull().sum()) >= 100
+    # the same fits, and no others: what is known of their crystals is the same
+    for name in ("lattice_error", "elastic_error"):
+        np.testing.assert_allclose(one[name], other[name], rtol=ALIKE, err_msg=name)
+    assert float(abs(one["geometry_error"] - other["geometry_error"]).max()) > 0.0
