@@ -33,6 +33,9 @@ from sweep.variables import Status
 COMPACTION_S = 5.0
 # ... and longer where it takes long: the driver shares its processors with kernels, one part in so many is its own.
 COMPACTION_SHARE = 50.0
+# Records of several journals are merged together until there are so many: workers take turns at a chunk's points, and
+# each merge writes the whole chunk.
+TOGETHER = 10_000
 # Writing down failures may take one part in so many of a run's time.
 FAILURES_SHARE = 20.0
 DRIVER = "driver"
@@ -58,7 +61,8 @@ class Compaction:
 
     def __init__(self, store: StoreLike, remaining: Remaining, tell: Callable[[str], None]) -> None:
         self._store, self._remaining, self._tell = store, remaining, tell
-        self._due = time.monotonic() + COMPACTION_S
+        # from the first look on: workers take seconds to start
+        self._due: float | None = None
         self._damaged: set[Path] = set()
         self._changes: dict[Failed, Cause | None] = {}
         self._failed: frozenset[Failed] | None = None
@@ -81,8 +85,14 @@ class Compaction:
     def run(self) -> None:
         """Merge everything that is new."""
         started = time.monotonic()
+        together: list[AnyRecord] = []
         for part in self._remaining.index.parts():
-            self._merge([record for record, counts in part if counts])
+            together += [record for record, counts in part if counts]
+            if len(together) >= TOGETHER:
+                self._merge(together)
+                together = []
+        if together:
+            self._merge(together)
         if time.monotonic() > self._failures_due:
             self._keep_failures()
         self._tell_damage()
@@ -96,6 +106,8 @@ class Compaction:
 
     def now_and_then(self) -> None:
         """Merge if it has been a while."""
+        if self._due is None:
+            self._due = time.monotonic() + COMPACTION_S
         if time.monotonic() > self._due:
             self.run()
 
