@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
@@ -19,11 +18,14 @@ from sweep.variables import Status
 SEPARATOR = b"\0"
 _STORED = np.dtype("<f8")
 # Made once: `json.dumps` makes one for each call that asks for other separators.
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True)
+_ENCODER, _DECODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True), json.JSONDecoder()
 # How the record of a point begins; what is not exactly so is read whole.
 _POINT = re.compile(rb'\{"block":"([^"\\]+)","weighting_index":(\d+),"status":"(\w+)",')
 # Whole numbers below this are float64s.
 _EXACT = 2**53
+_PLAIN = frozenset({float, int})
+# What indexes one number of several as an array without dimensions; records hold some ten.
+_PLACES = [(place, ...) for place in range(64)]
 _WORDS = frozenset(Status.__members__)
 _FAILED, _PENDING = Status.failed.name, Status.pending.name
 
@@ -169,7 +171,7 @@ class Record:
         """
         try:
             text, _, data = payload.partition(SEPARATOR)
-            document = json.loads(text)
+            document = _DECODER.decode(text.decode())
             shapes = document.pop("arrays", {})
             values = _scalars(document["values"]) if document["values"] else Numbers()
             values.update(_arrays(shapes, data))
@@ -200,7 +202,7 @@ class Record:
         if found is None or (status := found[3].decode()) == _FAILED:
             return cls.from_payload(payload)
         try:
-            return cls(Block.from_key(found[1].decode()), int(found[2]), status)
+            return cls(Block.from_key(found[1].decode()), int(found[2]), status, Numbers())
         except (GridError, UnicodeDecodeError) as error:
             raise RecordError(f"not a record: {error}") from error
 
@@ -211,15 +213,19 @@ class Record:
 
     def _all_numbers(self) -> Numbers:
         """Copy every value, plain numbers together."""
-        plain = {
-            name: value
-            for name, value in self.values.items()
-            if type(value) is float or (type(value) is int and -_EXACT < value < _EXACT)
-        }
-        numbers = _scalars(plain)
+        given = self.values
+        plain = _scalars(
+            {
+                name: value
+                for name, value in given.items()
+                if type(value) is float or (type(value) is int and -_EXACT < value < _EXACT)
+            }
+        )
+        if len(plain) == len(given):
+            return Numbers(plain)
         return Numbers(
-            (name, numbers[name] if name in numbers else self._numbers(name, value))
-            for name, value in self.values.items()
+            (name, plain[name] if name in plain else self._numbers(name, value))
+            for name, value in given.items()
         )
 
     def _numbers(self, name: str, value: Any) -> np.ndarray:
@@ -253,12 +259,13 @@ def circumstances(record: Any) -> dict[str, Any]:
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give numbers as arrays without dimensions, all of them converted at once; anything else as it is."""
-    if not all(isinstance(value, (float, int)) for value in values.values()):
+    if not _PLAIN.issuperset(map(type, values.values())):
         # of format 2, whose arrays are lists, or no record: it is checked value by value
         return dict(values)
-    numbers = np.array(list(values.values()), dtype=np.float64)
+    numbers = np.array([*values.values()], dtype=np.float64)
     numbers.flags.writeable = False
-    return Numbers((name, numbers[place, ...]) for place, name in enumerate(values))
+    places = _PLACES[: len(values)] if len(values) <= len(_PLACES) else [(n, ...) for n in range(len(values))]
+    return Numbers(zip(values, map(numbers.__getitem__, places), strict=True))
 
 
 def _arrays(shapes: Mapping[str, Sequence[int]], data: bytes) -> dict[str, np.ndarray]:
@@ -266,8 +273,11 @@ def _arrays(shapes: Mapping[str, Sequence[int]], data: bytes) -> dict[str, np.nd
     counts = [math.prod(shape) for shape in shapes.values()]
     if any(count < 0 for count in counts) or sum(counts) * _STORED.itemsize != len(data):
         raise RecordError(f"not a record: {len(data)} bytes do not hold arrays of {dict(shapes)}")
-    numbers, ends = np.frombuffer(data, dtype=_STORED), itertools.accumulate(counts)
-    return {
-        name: numbers[end - count : end].reshape(shape)
-        for (name, shape), count, end in zip(shapes.items(), counts, ends, strict=True)
-    }
+    numbers, end = np.frombuffer(data, dtype=_STORED), 0
+    found = {}
+    for (name, shape), count in zip(shapes.items(), counts, strict=True):
+        found[name] = numbers[end : end + count]
+        if len(shape) != 1:
+            found[name] = found[name].reshape(shape)
+        end += count
+    return found

@@ -92,7 +92,7 @@ def _apply_point_records(
 ) -> None:
     """Take in records of points, all at once: a store takes tens of thousands a second."""
     status, source = cells["status"], cells["status_source"]
-    has_result = (source == StatusSource.point) & ~np.isin(status, [Status.pending, Status.failed])
+    has_result = (source == StatusSource.point) & (status != Status.pending) & (status != Status.failed)
     counting: dict[int, Record] = {}
     for record in records:
         index = record.weighting_index
@@ -102,7 +102,7 @@ def _apply_point_records(
             has_result[index] if known is None else known.status != Status.failed.name
         ):
             counting[index] = record
-    where = list(counting)
+    where = np.array(list(counting), dtype=int)
     given = {name for record in counting.values() for name in record.values}
     for variable in variables:
         name = variable.name
