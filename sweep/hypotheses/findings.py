@@ -94,6 +94,43 @@ def untestable(claim: str, statistic: str, why: str) -> xr.Dataset:
     return finding(claim, statistic, nothing, np.array(CANNOT_TELL), np.array(why))
 
 
+def fits_words(fits: NDArray[np.int64], usable: NDArray[np.bool_], least: int) -> NDArray[np.str_]:
+    """Say how many relaxed fits the statistics of groups rest on, or why on none.
+
+    Parameters
+    ----------
+    fits : (..., replicas)
+        Relaxed fits of each replica.
+    usable : (..., replicas)
+        Which replicas have a statistic.
+    least
+        Fits that a replica needs.
+
+    Examples
+    --------
+    >>> fits = np.array([[9, 3], [2, 3], [9, 9]])
+    >>> usable = np.array([[True, False], [False, False], [False, False]])
+    >>> for words in fits_words(fits, usable, 8):
+    ...     print(words)
+    9 relaxed fits in 1 replica of at least 8
+    no replica has 8 relaxed fits: the most is 3
+    none of 18 relaxed fits: their errors vary together, or not at all
+    """
+    words = np.empty(fits.shape[:-1], dtype=object)
+    for place in np.ndindex(words.shape):
+        replicas, most = int(usable[place].sum()), int(fits[place].max(initial=0))
+        if replicas:
+            number, several = int(fits[place][usable[place]].sum()), "s" * (replicas != 1)
+            words[place] = f"{number} relaxed fits in {replicas} replica{several} of at least {least}"
+        elif most < least:
+            words[place] = f"no replica has {least} relaxed fits: the most is {most}"
+        else:
+            words[place] = (
+                f"none of {int(fits[place].sum())} relaxed fits: their errors vary together, or not at all"
+            )
+    return words.astype(str)
+
+
 def radii_words(count: int) -> str:
     """Write how many radii there are.
 

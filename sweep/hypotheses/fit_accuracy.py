@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from sweep.hypotheses.findings import GROUPS, REPLICA, above, by_replica, core_forces, finding, measured
+from sweep.hypotheses.findings import (
+    GROUPS,
+    REPLICA,
+    above,
+    by_replica,
+    core_forces,
+    finding,
+    fits_words,
+    measured,
+)
 
 #: Two slopes and a constant take more fits than one slope does.
 LEAST_FITS = 8
@@ -50,14 +59,7 @@ def _finding(ds: xr.Dataset, claim: str, statistic: str, which: int) -> xr.Datas
     for place in np.ndindex(fits.shape):
         slopes[place] = _slopes(*(array.values[place] for array in logs))[which]
     found = by_replica(fits.copy(data=slopes))
-    usable = np.isfinite(slopes)
-    words = [
-        f"{number} relaxed fits in {count} replicas of at least {LEAST_FITS}"
-        for number, count in zip(
-            np.where(usable, fits.values, 0).sum(axis=-1).ravel(), usable.sum(axis=-1).ravel(), strict=True
-        )
-    ]
-    data = np.array(words, dtype=str).reshape(fits.shape[:-1])
+    data = fits_words(fits.values, np.isfinite(slopes), LEAST_FITS)
     return finding(claim, statistic, found, above(found), data)
 
 

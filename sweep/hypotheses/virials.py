@@ -13,6 +13,7 @@ from sweep.hypotheses.findings import (
     by_replica,
     core_forces,
     finding,
+    fits_words,
     measured,
     untestable,
 )
@@ -116,14 +117,5 @@ def _slope(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
 
 def _data(error: xr.DataArray) -> np.ndarray:
     """Say what each group's statistic rests on."""
-    fits = error.notnull().sum("fit")
-    replicas = (fits >= LEAST_FITS).sum(REPLICA)
-    words = [
-        f"{number} relaxed fits in {count} replicas of at least {LEAST_FITS}"
-        for number, count in zip(
-            fits.where(fits >= LEAST_FITS, 0).sum(REPLICA).values.ravel(),
-            replicas.values.ravel(),
-            strict=True,
-        )
-    ]
-    return np.array(words, dtype=str).reshape(replicas.shape)
+    fits = error.notnull().sum("fit").values
+    return fits_words(fits, fits >= LEAST_FITS, LEAST_FITS)

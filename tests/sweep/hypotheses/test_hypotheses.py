@@ -125,7 +125,19 @@ def test_fit_errors_that_are_one_another_cannot_be_told_apart() -> None:
     ds = store(by_forces)
     ds["rmse_virial"].values[..., 0] = 0.3 * core(ds).values
     assert verdicts(follows_forces(ds)) == {"cannot tell"}
-    assert "in 0 replicas" in follows_forces(ds)["data"].values[0, 0]
+    assert "vary together, or not at all" in follows_forces(ds)["data"].values[0, 0]
+
+
+@pytest.mark.parametrize("test", [follows_forces, mismatch_rather_than_forces])
+def test_a_small_study_is_told_how_many_fits_a_replica_lacks(
+    test: Callable[[xr.Dataset], xr.Dataset],
+) -> None:
+    ds = store(by_forces)
+    kept = ds["geometry_error"].notnull() & (ds["replica"] < 0)
+    kept[{name: 0 for name in kept.dims if name != "replica"}] = True
+    found = test(ds.assign(geometry_error=ds["geometry_error"].where(kept)))
+    assert verdicts(found) == {"cannot tell"}
+    assert "the most is 1" in found["data"].values.ravel()[0]
 
 
 def test_errors_that_follow_neither_have_a_statistic_near_zero() -> None:
