@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import xarray as xr
@@ -98,6 +99,8 @@ def _variable(ds: xr.Dataset, name: str) -> xr.DataArray:
     if name not in ds.data_vars:
         known = sorted(str(other) for other in ds.data_vars if ds[other].dtype.kind == "f")
         dims = ", ".join(map(str, ds.dims))
+        if near := get_close_matches(name, [*known, *map(str, ds.dims)], n=1):
+            raise RateError(f"the store has no {name!r}; did you mean {near[0]}?")
         raise RateError(
             f"the store has no {name!r}; its dimensions are {dims}, its variables {', '.join(known)}"
         )

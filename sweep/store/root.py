@@ -50,6 +50,11 @@ def _checked_root(path: Location, mode: Any) -> zarr.Group:
     except UnreachableError:
         raise
     except (ValueError, KeyError, OSError, TypeError) as error:
+        if str(path).endswith((".yaml", ".yml")):
+            raise StoreError(
+                f"{path} is not a store of Farfield's: if it is a study file, give the store that `sweep run` made "
+                "of it, which is called as the study is, with .zarr behind"
+            ) from error
         raise StoreError(
             f"{path} is not a store of Farfield's: it cannot be opened as Zarr 3 ({error})"
         ) from error

@@ -250,6 +250,9 @@ def test_what_is_no_store_is_said_so(tmp_path: Path, store: Path) -> None:
     for name in ("empty", "file", "other.zarr"):
         with pytest.raises(StoreError, match="is not a store of Farfield's"):
             open_store(tmp_path / name)
+    (tmp_path / "study.yaml").write_text("study: mine")
+    with pytest.raises(StoreError, match="give the store that `sweep run` made of it"):
+        open_store(tmp_path / "study.yaml")
     zarr.open_group(store, mode="r+").attrs["farfield_format"] = 2
     with pytest.raises(StoreError, match="newer version of Farfield"):
         read_status(store)

@@ -209,13 +209,18 @@ def test_a_reader_who_leaves_early_sees_no_traceback(store: Path) -> None:
     assert ran.stderr == ""
 
 
-def test_the_command_refuses_with_status_2(store: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [("nothing", "its variables "), ("geometry_eror", "did you mean geometry_error?")],
+)
+def test_the_command_refuses_with_status_2(store: Path, error: str, said: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "sweep.cli", "rates", str(store), "--error", "nothing", "--along", "degree"],
+        [sys.executable, "-m", "sweep.cli", "rates", str(store), "--error", error, "--along", "degree"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 2
+    assert said in ran.stderr
     assert "Traceback" not in ran.stderr
