@@ -16,6 +16,7 @@ run with a file for each point, as ours records each on its own, and with 20 poi
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -28,7 +29,7 @@ from typing import Any
 import yaml
 from distributed import Worker
 from engine_kernels import measured
-from measuring import table, write
+from measuring import RESULTS, table, write
 from rich.console import Console
 
 import sweep.run
@@ -251,10 +252,12 @@ def main() -> None:
         filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     )
     sweep.run.Engine = TimedEngine
-    cases = efficiencies(options.quick) if options.only != "overhead" else []
+    # of one half alone, the other stays as it was taken last
+    kept = json.loads((RESULTS / "engine.json").read_text(encoding="utf-8")) if options.only else {}
+    cases = kept["efficiency"] if options.only == "overhead" else efficiencies(options.quick)
     TimedEngine.gangs_started = True
     points = OVERHEAD_POINTS // 10 if options.quick else OVERHEAD_POINTS
-    overhead = overheads(points) if options.only != "efficiency" else {}
+    overhead = kept["overhead_ms"] if options.only == "efficiency" else overheads(points)
     text = "\n\n".join(
         [
             f"# Engine: efficiency and overhead\n\n`{COMMAND}`, {WORKERS} workers",
