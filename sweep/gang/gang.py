@@ -201,6 +201,7 @@ class Gang:
             try:
                 call.send(body)
                 while left:
+                    self._check(launch)
                     if left < count and not told and (told := enough()):
                         call.enough()
                     answers = call.answers()
@@ -211,7 +212,6 @@ class Gang:
                         break
                     self._peak_memory_bytes = call.peak_memory_bytes
                     yield answers[0]
-                    self._check(launch)
             except BaseException as error:
                 # whoever asks no further leaves ranks that compute what nobody wants
                 if left or not isinstance(error, GeneratorExit):

@@ -225,6 +225,14 @@ def test_a_gang_closed_between_two_answers_says_so() -> None:
         next(series)
 
 
+def test_a_gang_closed_after_the_last_answer_has_given_them_all() -> None:
+    gang = Gang(options())
+    series = gang.calls(MARKED, numbered("", ""))
+    assert [next(series), next(series)] == [0, 1]
+    gang.close()
+    assert list(series) == []
+
+
 def test_many_large_answers_wait_for_a_slow_owner(gang: Gang) -> None:
     arrays = [np.full(2**18, float(number)) for number in range(6)]
     for number, answer in enumerate(gang.calls("faulty_kernels:echo", [{"value": a} for a in arrays])):
