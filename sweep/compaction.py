@@ -33,9 +33,6 @@ from sweep.variables import Status
 COMPACTION_S = 5.0
 # ... and longer where it takes long: the driver shares its processors with kernels, one part in so many is its own.
 COMPACTION_SHARE = 50.0
-# Records of several journals are merged together until there are so many: workers take turns at a chunk's points, and
-# each merge writes the whole chunk.
-TOGETHER = 10_000
 # Writing down failures may take one part in so many of a run's time.
 FAILURES_SHARE = 20.0
 DRIVER = "driver"
@@ -85,14 +82,8 @@ class Compaction:
     def run(self) -> None:
         """Merge everything that is new."""
         started = time.monotonic()
-        together: list[AnyRecord] = []
         for part in self._remaining.index.parts():
-            together += [record for record, counts in part if counts]
-            if len(together) >= TOGETHER:
-                self._merge(together)
-                together = []
-        if together:
-            self._merge(together)
+            self._merge([record for record, counts in part if counts])
         if time.monotonic() > self._failures_due:
             self._keep_failures()
         self._tell_damage()

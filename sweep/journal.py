@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
@@ -247,23 +248,46 @@ class JournalReader:
         return [record for part in self.parts() for record in part]
 
     def parts(self) -> Iterator[list[AnyRecord]]:
-        """Read what is new as `refresh` does, a part of a journal at a time."""
+        """Read what is new as `refresh` does, about `PART_BYTES` of the journals at a time.
+
+        What could not be handed over, because another journal cannot be read, is read again the next time.
+        """
+        part = _Part()
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             more = path not in self._damage and not self._but(path)
             while more:
-                before = self._offsets.get(path, 0)
+                before = part.ends.get(path, self._offsets.get(path, 0))
                 payloads, end, damage = read_frames(path, before, PART_BYTES)
-                records: list[AnyRecord] = []
                 for offset, payload in payloads:
                     try:
                         truncation = payload.startswith(PREFIX)
-                        records.append((TruncationRecord.from_payload if truncation else self._read)(payload))
+                        part.records.append(
+                            (TruncationRecord.from_payload if truncation else self._read)(payload)
+                        )
                     except RecordError as error:
                         damage = Damage(path, offset, str(error))
                         break
-                self._offsets[path] = end
+                part.ends[path], part.size = end, part.size + end - before
                 if damage is not None:
-                    self._damage[path] = damage
-                if records:
-                    yield records
+                    part.damage[path] = damage
                 more = bool(payloads) and damage is None
+                if part.size >= PART_BYTES:
+                    yield from self._handed_over(part)
+                    part = _Part()
+        yield from self._handed_over(part)
+
+    def _handed_over(self, part: _Part) -> Iterator[list[AnyRecord]]:
+        self._offsets |= part.ends
+        self._damage |= part.damage
+        if part.records:
+            yield part.records
+
+
+@dataclass
+class _Part:
+    """What has been read of journals: workers take turns at a chunk's points, so records of several go together."""
+
+    records: list[AnyRecord] = field(default_factory=list)
+    ends: dict[Path, int] = field(default_factory=dict)
+    damage: dict[Path, Damage] = field(default_factory=dict)
+    size: int = 0

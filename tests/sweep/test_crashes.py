@@ -213,4 +213,5 @@ class _Longer(Machine):
 
 
 TestCrashes = _bounded(Machine, 4, 10)
-TestManyCrashes = pytest.mark.slow(_bounded(_Longer, 100, 30))
+# three thousand steps, each of which may start the driver anew: some ten minutes
+TestManyCrashes = pytest.mark.timeout(3600)(pytest.mark.slow(_bounded(_Longer, 100, 30)))
