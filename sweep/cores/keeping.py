@@ -69,13 +69,13 @@ def keep_core(
         status = Status(int(dataset["status"].sel(labels)))
         if status is not Status.relaxed:
             raise ExportError(f"{named(labels)} is {status.name}: only a relaxed point has a core to keep")
+    location = location_of(store)
+    location.must_be_writable()
     if stored_recipes(store).simulating_own_lattices:
         raise ExportError(
             f"{store} was made with simulation.predictor: potential: its cores are in lattices of their own, and "
             "cannot be kept on the reference's sites"
         )
-    location = location_of(store)
-    location.must_be_writable()
     run = location.run_folder
     folder = ArtefactFolder(run / "artefacts" if artefacts is None else artefacts)
     with driver_lock(run) as lock:
