@@ -54,6 +54,7 @@ class Journal:
     Examples
     --------
     >>> import tempfile
+    >>> from sweep.grid import Block
     >>> record = Record(Block("screw", 25.0, 6, 8.0, 4, 0), 2, "relaxed", {"geometry_error": 0.1})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with Journal.create(folder) as journal:
