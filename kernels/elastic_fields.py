@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matscipy.dislocation import AnisotropicDislocation
@@ -18,6 +19,26 @@ MOST_ITERATIONS = 500
 MIXING = 0.5
 # At isotropy the sextic problem is defective: an anisotropy this near to 1 is moved off it by as much.
 ISOTROPY_CLEARANCE = 1e-6
+
+
+def is_stable(c11: Any, c12: Any, c44: Any) -> Any:
+    """Whether a cubic crystal of these elastic constants resists every strain (Born's criteria); NaN does not.
+
+    Parameters
+    ----------
+    c11, c12, c44 : float or (W,) ndarray
+        GPa.
+
+    Returns
+    -------
+    bool or (W,) ndarray of bool
+
+    Examples
+    --------
+    >>> is_stable(523.0, 203.0, 160.0), is_stable(100.0, 120.0, 50.0), is_stable(float("nan"), 1.0, 1.0)
+    (True, False, False)
+    """
+    return (c11 > abs(c12)) & (c11 + 2.0 * c12 > 0.0) & (c44 > 0.0)
 
 
 class GeometryError(ValueError):

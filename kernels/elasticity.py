@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.elastic_fields import is_stable
 from kernels.environments import cell_environments
 from kernels.lattices import conventional_crystal, structure_named
 from kernels.linear_basis import LinearBasis, basis_of
@@ -235,8 +236,7 @@ def material_of_fit(
     """
     relaxed, stiffnesses = at_rest_of(rows, coefficients[None, :])
     c11, c12, c44, _ = relaxed_moduli(stiffnesses[0, :4], stiffnesses[0, 4:]).tolist()
-    # NaN is not stable either
-    if not (c11 > abs(c12) and c11 + 2.0 * c12 > 0.0 and c44 > 0.0):
+    if not is_stable(c11, c12, c44):
         return None
     kept = {name: material[name] for name in ("element", "structure", "cutoff")}
     shift = {"internal_shift": float(internal_shift(stiffnesses[0, 4:]))} if stiffnesses.shape[1] > 4 else {}

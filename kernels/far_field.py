@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.dislocations import OrientedCell, oriented_cell
-from kernels.elastic_fields import Floats, shears
+from kernels.elastic_fields import Floats, is_stable, shears
 from kernels.elasticity import NODES, internal_shift, relaxed_moduli
 from kernels.environments import cell_environments
 from kernels.lattices import conventional_crystal, structure_named
@@ -76,7 +75,7 @@ def far_field_mismatch(
     scales = np.sqrt(squares / 3.0), np.sqrt(nearest)
     roots, amplitudes = _circled(cell, length, reference, own_shift, scales)
     mismatch = np.full(len(coefficients), np.nan)
-    stable = np.flatnonzero(_stable(*constants.T) & np.isfinite(shifts))
+    stable = np.flatnonzero(is_stable(*constants.T) & np.isfinite(shifts))
     for some in np.array_split(stable, max(1, len(stable) // FITS_AT_A_TIME)):
         fitted, sizes = _circled(cell, length, constants[some], shifts[some], scales)
         both = np.concatenate([fitted, np.broadcast_to(roots, fitted.shape)], axis=1)
@@ -84,10 +83,6 @@ def far_field_mismatch(
         # half: each bond once. Where the fields agree, rounding may leave less than nothing
         mismatch[some] = density * 0.5 * 2.0 * np.pi * np.maximum(circular_products(both, apart), 0.0)
     return mismatch
-
-
-def _stable(c11: Floats, c12: Floats, c44: Floats) -> NDArray[np.bool_]:
-    return (np.abs(c12) < c11) & (c11 + 2.0 * c12 > 0.0) & (c44 > 0.0)
 
 
 def _bond_squares(structure: str, lattice_constant: float) -> float:

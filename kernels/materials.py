@@ -11,6 +11,7 @@ from ase.data import atomic_masses, atomic_numbers, covalent_radii, reference_st
 from ase.units import GPa
 from scipy.optimize import brentq
 
+from kernels.elastic_fields import is_stable
 from kernels.evaluations import VOIGT, Evaluation, Floats, Reference
 from kernels.lattices import Structure, conventional_crystal, structure_named
 from kernels.references import name_of, open_reference
@@ -180,7 +181,7 @@ def _check_internal_stiffness(
 
 def _check_stability(refusal: str, constants: tuple[float, float, float]) -> None:
     c11, c12, c44 = constants
-    if not (c11 > abs(c12) and c44 > 0.0 and c11 + 2 * c12 > 0.0):
+    if not is_stable(c11, c12, c44):
         raise MaterialError(
             f"{refusal}: C11 = {c11:.1f}, C12 = {c12:.1f}, C44 = {c44:.1f} GPa; choose the potential's own structure"
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from kernels.cylinders import ClampedCylinder, clamped_cylinder
-from kernels.elastic_fields import GeometryError
+from kernels.elastic_fields import GeometryError, is_stable
 from kernels.elasticity import at_rest_of, internal_shift, material_of_fit, relaxed_moduli
 from kernels.equilibrium import shell_width
 
@@ -180,8 +180,7 @@ def fitted_parameters(
         [(found[name] - float(material[name])) / _unit(material, name) for name in parameters_of(material)],
         axis=1,
     )
-    c11, c12, c44 = moduli[:, 0], moduli[:, 1], moduli[:, 2]
-    stable = (c11 > np.abs(c12)) & (c11 + 2.0 * c12 > 0.0) & (c44 > 0.0)
+    stable = is_stable(moduli[:, 0], moduli[:, 1], moduli[:, 2])
     return np.where(stable[:, None], differences, np.nan)
 
 

@@ -65,7 +65,7 @@ def main(folder: Path) -> None:
     try:
         communicator = _join(owner)
     except BaseException as error:  # noqa: BLE001 - whatever stopped the rank, its owner is waiting to hear it
-        _send(owner, ("raised", *_described(error)))
+        owner.send_bytes(_raised(error))
         return
     _serve(owner, communicator)
 

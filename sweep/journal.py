@@ -261,10 +261,7 @@ class JournalReader:
                 payloads, end, damage = read_frames(path, before, PART_BYTES)
                 for offset, payload in payloads:
                     try:
-                        truncation = payload.startswith(PREFIX)
-                        part.records.append(
-                            (TruncationRecord.from_payload if truncation else self._read)(payload)
-                        )
+                        part.records.append(self._record_of(payload))
                     except RecordError as error:
                         damage = Damage(path, offset, str(error))
                         break
@@ -276,6 +273,9 @@ class JournalReader:
                     yield from self._handed_over(part)
                     part = _Part()
         yield from self._handed_over(part)
+
+    def _record_of(self, payload: bytes) -> AnyRecord:
+        return (TruncationRecord.from_payload if payload.startswith(PREFIX) else self._read)(payload)
 
     def _handed_over(self, part: _Part) -> Iterator[list[AnyRecord]]:
         self._offsets |= part.ends

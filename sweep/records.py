@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -24,8 +25,6 @@ _POINT = re.compile(rb'\{"block":"([^"\\]+)","weighting_index":(\d+),"status":"(
 # Whole numbers below this are float64s.
 _EXACT = 2**53
 _PLAIN = frozenset({float, int})
-# What indexes one number of several as an array without dimensions; records hold some ten.
-_PLACES = [(place, ...) for place in range(64)]
 _WORDS = frozenset(Status.__members__)
 _FAILED, _PENDING = Status.failed.name, Status.pending.name
 
@@ -262,10 +261,9 @@ def _scalars(values: Mapping[str, Any]) -> dict[str, Any]:
     if not _PLAIN.issuperset(map(type, values.values())):
         # of format 2, whose arrays are lists, or no record: it is checked value by value
         return dict(values)
-    numbers = np.array([*values.values()], dtype=np.float64)
+    numbers = np.array(list(values.values()), dtype=np.float64)
     numbers.flags.writeable = False
-    places = _PLACES[: len(values)] if len(values) <= len(_PLACES) else [(n, ...) for n in range(len(values))]
-    return Numbers(zip(values, map(numbers.__getitem__, places), strict=True))
+    return Numbers((name, numbers[place, ...]) for place, name in enumerate(values))
 
 
 def _arrays(shapes: Mapping[str, Sequence[int]], data: bytes) -> dict[str, np.ndarray]:
@@ -273,11 +271,8 @@ def _arrays(shapes: Mapping[str, Sequence[int]], data: bytes) -> dict[str, np.nd
     counts = [math.prod(shape) for shape in shapes.values()]
     if any(count < 0 for count in counts) or sum(counts) * _STORED.itemsize != len(data):
         raise RecordError(f"not a record: {len(data)} bytes do not hold arrays of {dict(shapes)}")
-    numbers, end = np.frombuffer(data, dtype=_STORED), 0
-    found = {}
-    for (name, shape), count in zip(shapes.items(), counts, strict=True):
-        found[name] = numbers[end : end + count]
-        if len(shape) != 1:
-            found[name] = found[name].reshape(shape)
-        end += count
-    return found
+    numbers, ends = np.frombuffer(data, dtype=_STORED), itertools.accumulate(counts)
+    return {
+        name: numbers[end - count : end].reshape(shape)
+        for (name, shape), count, end in zip(shapes.items(), counts, ends, strict=True)
+    }

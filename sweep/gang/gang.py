@@ -175,8 +175,8 @@ class Gang:
         Examples
         --------
         >>> with Gang(GangOptions(ranks=1)) as gang:
-        ...     list(gang.calls("operator:methodcaller", []))
-        []
+        ...     list(gang.calls("builtins:bool", [{}, {}]))
+        [True, True]
         """
         if re.fullmatch(r"[\w.]+:\w+", function) is None:
             raise ValueError(f"{function!r} does not name a kernel: write 'module:function'")
