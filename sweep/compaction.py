@@ -84,6 +84,8 @@ class Compaction:
         started = time.monotonic()
         for part in self._remaining.index.parts():
             self._merge([record for record, counts in part if counts])
+            # what comes next is not read beside it
+            del part
         if time.monotonic() > self._failures_due:
             self._keep_failures()
         self._tell_damage()

@@ -11,6 +11,7 @@ from sweep.store import Failed
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status
 
+_FAILED = Status.failed.name
 #: Why a point failed whose fit was made with its block's, and is no potential.
 NO_FIT = "the fit is not finite: its observations determine no potential"
 
@@ -39,9 +40,11 @@ def failure_changes(records: Iterable[AnyRecord], index: RecordIndex) -> dict[Fa
 def _changes(record: AnyRecord, index: RecordIndex) -> Iterator[tuple[Failed, Cause | None]]:
     lost = record.failed and ((latest := index.like(record)) is None or latest.failed)
     yield _what(record), _cause(record) if lost else None
-    if not isinstance(record, TruncationRecord) and record.weighting_index is None and not record.failed:
+    if isinstance(record, TruncationRecord) or record.weighting_index is not None or record.failed:
+        return
+    if _FAILED in record.statuses:
         for weighting, word in enumerate(record.statuses):
-            if word == Status.failed.name:
+            if word == _FAILED:
                 yield (record.block, weighting), Cause("fits", NO_FIT, record.worker, when=record.when)
 
 

@@ -24,8 +24,12 @@ SUFFIX = ".journal"
 # Records that are not waited for are on the disk at the latest with the first one after so long, s: a disk takes 1 to
 # 10 ms to confirm one, which is much beside points of 10 ms and nothing beside longer ones.
 LONGEST_WAIT_S = 0.1
-# Journals are read in parts of about so many bytes: memory does not grow with what was recorded before.
+# Journals are read in parts of about so many bytes of memory, which does not grow with what was recorded before, ...
 PART_BYTES = 8 * 2**20
+# ... of which a record takes so many beside its bytes in the file: a point's half a thousand become two and a half, ...
+RECORD_BYTES = 2_000
+# ... and a journal in steps that are small beside a part.
+STEPS = 4
 
 #: What a journal may hold.
 AnyRecord: TypeAlias = Record | TruncationRecord
@@ -249,7 +253,7 @@ class JournalReader:
         return [record for part in self.parts() for record in part]
 
     def parts(self) -> Iterator[list[AnyRecord]]:
-        """Read what is new as `refresh` does, about `PART_BYTES` of the journals at a time.
+        """Read what is new as `refresh` does, about `PART_BYTES` at a time.
 
         What could not be handed over, because another journal cannot be read, is read again the next time.
         """
@@ -258,14 +262,15 @@ class JournalReader:
             more = path not in self._damage and not self._but(path)
             while more:
                 before = part.ends.get(path, self._offsets.get(path, 0))
-                payloads, end, damage = read_frames(path, before, PART_BYTES)
+                payloads, end, damage = read_frames(path, before, PART_BYTES // STEPS)
                 for offset, payload in payloads:
                     try:
                         part.records.append(self._record_of(payload))
                     except RecordError as error:
                         damage = Damage(path, offset, str(error))
                         break
-                part.ends[path], part.size = end, part.size + end - before
+                part.ends[path] = end
+                part.size += end - before + RECORD_BYTES * len(payloads)
                 if damage is not None:
                     part.damage[path] = damage
                 more = bool(payloads) and damage is None

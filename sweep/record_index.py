@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from sweep.grid import Block, Cylinder
 from sweep.journal import AnyRecord, JournalReader
 from sweep.journal_frames import Damage
-from sweep.records import Record
+from sweep.records import Numbers, Record
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status
+
+#: Names of `Status`: one, or one a weighting.
+Words: TypeAlias = str | tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Results:
+    """How a block and its points ended, where nothing else is kept of them: some hundred bytes a block."""
+
+    of_block: Words = ""
+    # by weighting, one more than the status: 0 stands for nothing
+    of_points: bytearray = field(default_factory=bytearray)
+
+    def __len__(self) -> int:
+        return bool(self.of_block) + len(self.of_points) - self.of_points.count(0)
+
+    def of(self, weighting: int | None) -> Words:
+        """Give what was taken of a point, or of the block; nothing where nothing was."""
+        if weighting is None:
+            return self.of_block
+        number = self.of_points[weighting] if weighting < len(self.of_points) else 0
+        return Status(number - 1).name if number else ""
+
+    def take(self, weighting: int | None, words: Words) -> None:
+        """Keep how a point ended, or the block; without words nothing."""
+        if weighting is None:
+            self.of_block = words
+            return
+        assert isinstance(words, str)
+        if words:
+            self.of_points.extend(bytes(max(0, weighting + 1 - len(self.of_points))))
+        if weighting < len(self.of_points):
+            self.of_points[weighting] = Status[words] + 1 if words else 0
 
 
 class RecordIndex:
@@ -28,20 +62,20 @@ class RecordIndex:
         Reads those journals; the index is empty until its first `refresh`.
     keeping
         Names of the values that are kept of records of blocks, which hold millions in large studies; of a point's
-        record only its status is kept then, in a byte, unless it failed. None for everything. What `refresh` returns
-        is whole.
+        record only its status is kept then, in a byte, and of a block's that has none of these values its statuses,
+        unless they failed. None for everything. What `refresh` returns is whole.
     """
 
     def __init__(self, reader: JournalReader, *, keeping: Collection[str] | None = None) -> None:
         self._reader, self._keeping = reader, keeping
         self._records: dict[tuple[Block, int | None], Record] = {}
-        self._results: dict[Block, bytearray] = {}
-        self._words: dict[str | tuple[str, ...], str | tuple[str, ...]] = {}
+        # by key: a block itself takes five times as much
+        self._results: dict[str, _Results] = {}
+        self._words: dict[Words, Words] = {}
         self._truncations: dict[Cylinder, TruncationRecord] = {}
 
     def __len__(self) -> int:
-        results = sum(len(found) - found.count(0) for found in self._results.values())
-        return len(self._records) + len(self._truncations) + results
+        return len(self._records) + len(self._truncations) + sum(map(len, self._results.values()))
 
     @property
     def damage(self) -> tuple[Damage, ...]:
@@ -50,17 +84,18 @@ class RecordIndex:
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """The record that counts of each block and point, but for points of which only the status is kept."""
+        """The record that counts of each block and point, but for those of which only the status is kept."""
         return tuple(self._records.values())
 
     def each(self) -> Iterator[Record]:
         """Go through the record that counts of each block and point; where only its status is kept, that alone."""
         yield from self._records.values()
-        for block, found in self._results.items():
-            for weighting in range(len(found)):
-                result = self._result_of(block, weighting)
-                if result is not None:
-                    yield Record(block, weighting, result.name)
+        for key, results in self._results.items():
+            block = Block.from_key(key)
+            for weighting in (None, *range(len(results.of_points))):
+                words = results.of(weighting)
+                if words:
+                    yield Record(block, weighting, words, Numbers())
 
     @property
     def truncations(self) -> tuple[TruncationRecord, ...]:
@@ -73,8 +108,11 @@ class RecordIndex:
 
     def parts(self) -> Iterator[list[tuple[AnyRecord, bool]]]:
         """Take in what is new, a part of a journal at a time, each record with whether it counts."""
-        for part in self._reader.parts():
-            yield [(record, self.take(record)) for record in part]
+        # no part stays beside the next one in memory
+        return map(self._taken, self._reader.parts())
+
+    def _taken(self, part: Iterable[AnyRecord]) -> list[tuple[AnyRecord, bool]]:
+        return [(record, self.take(record)) for record in part]
 
     def take(self, record: AnyRecord) -> bool:
         """Take in a record, read or just journaled; whether it counts."""
@@ -84,38 +122,36 @@ class RecordIndex:
                 self._truncations[record.cylinder] = record
             return counts
         place = record.block, record.weighting_index
-        known = self._result_of(*place)
-        counts = _counts(record, self._records.get(place)) if known is None else not record.failed
+        known = self._records.get(place)
+        counts = _counts(record, known) if known or not self._words_of(*place) else not record.failed
         if counts:
             self._keep(record)
         return counts
 
     def _keep(self, record: Record) -> None:
-        place, weighting = (record.block, record.weighting_index), record.weighting_index
+        block, weighting = record.block, record.weighting_index
         if self._keeping is None:
-            self._records[place] = record
-        elif weighting is None or record.failed:
-            words = self._words.setdefault(record.status, record.status)
-            self._records[place] = replace(record.with_only(self._keeping), status=words)
+            self._records[block, weighting] = record
+            return
+        words = self._words.setdefault(record.status, record.status)
+        results = self._results.setdefault(block.key, _Results())
+        if record.failed or (weighting is None and not record.values.keys().isdisjoint(self._keeping)):
+            self._records[block, weighting] = replace(record.with_only(self._keeping), status=words)
+            results.take(weighting, "")
         else:
-            self._records.pop(place, None)
-            found = self._results.setdefault(record.block, bytearray())
-            found.extend(bytes(max(0, weighting + 1 - len(found))))
-            # 0 stands for nothing
-            found[weighting] = Status[record.statuses[0]] + 1
+            self._records.pop((block, weighting), None)
+            results.take(weighting, words)
 
-    def _result_of(self, block: Block, weighting: int | None) -> Status | None:
-        """Give the status of a point of which nothing else is kept."""
-        found = self._results.get(block, b"")
-        if weighting is None or weighting >= len(found) or not found[weighting]:
-            return None
-        return Status(found[weighting] - 1)
+    def _words_of(self, block: Block, weighting: int | None) -> Words:
+        """Give the statuses of a block, or of a point, of which nothing else is kept; none where there is more."""
+        results = self._results.get(block.key)
+        return "" if results is None else results.of(weighting)
 
     def get(self, block: Block, weighting_index: int | None) -> Record | None:
         """Give the record of a point, or of a block where the index is None; None where there is none."""
-        result = self._result_of(block, weighting_index)
-        if result is not None:
-            return Record(block, weighting_index, result.name)
+        words = self._words_of(block, weighting_index)
+        if words:
+            return Record(block, weighting_index, words, Numbers())
         return self._records.get((block, weighting_index))
 
     def like(self, record: AnyRecord) -> AnyRecord | None:

@@ -99,7 +99,8 @@ class Record:
                 f"{self.name}: weighting_index is {index!r}; give a whole number from 0, or None"
             )
         if not isinstance(self.status, str):
-            object.__setattr__(self, "status", tuple(str(word) for word in self.status))
+            # a tuple stays the one it is: records of a study share it
+            object.__setattr__(self, "status", tuple(self.status))
         for word in self.statuses:
             if word not in _WORDS:
                 raise RecordError(

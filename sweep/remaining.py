@@ -90,6 +90,7 @@ class Remaining:
                 self._find(record)
                 if isinstance(record, Record):
                     self._take(record)
+            del part, record
 
     def __call__(self, block: Block) -> BlockWork:
         """Say what is left of a block."""

@@ -9,6 +9,7 @@ asked for takes nothing from its block's record.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _apply_block_record(
     cells: Mapping[str, np.ndarray], record: Record, variables: Sequence[Variable]
 ) -> None:
     status, source = cells["status"], cells["status_source"]
-    new = np.broadcast_to([Status[word] for word in record.statuses], status.shape)
+    new = np.broadcast_to(_numbers_of(record.statuses), status.shape)
     # The source is written before the status, so a pending point may already name a source: it has no
     # record yet.
     own = (source == StatusSource.point) & (status != Status.pending)
@@ -80,11 +81,20 @@ def _apply_block_record(
         if variable.name == "wall_time":
             values[where] = record.wall_time_s / n_weightings
         elif variable.name in record.values:
-            values[where] = np.broadcast_to(record.values[variable.name], values.shape)[where]
+            given = record.values[variable.name]
+            values[where] = (given if given.shape == values.shape else np.broadcast_to(given, values.shape))[
+                where
+            ]
         else:
             values[where] = variable.fill
     status[unowned] = new[unowned]
     source[unowned] = StatusSource.block
+
+
+@lru_cache(maxsize=128)
+def _numbers_of(words: tuple[str, ...]) -> np.ndarray:
+    """Give the numbers of statuses; most blocks of a study end the same way."""
+    return np.array([Status[word] for word in words], dtype=np.uint8)
 
 
 def _apply_point_records(

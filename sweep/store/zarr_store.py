@@ -178,8 +178,9 @@ def _merge_chunk(
     names = [variable.name for variable in variables]
     old = dict(zip(names, threads.map(lambda name: np.asarray(arrays[name][region]), names), strict=True))
     new = {name: values.copy() for name, values in old.items()}
+    shapes = {variable.name: (layout.n_weightings, *layout.extra_shape(variable)) for variable in variables}
     for index, records in placed.items():
-        apply_records(_cells(new, layout, variables, layout.within(index)), records, variables)
+        apply_records(_cells(new, shapes, layout.within(index)), records, variables)
     derive(new)
     changed = [variable.name for variable in variables if not _same(old[variable.name], new[variable.name])]
     data = [name for name in changed if name != "status"]
@@ -192,19 +193,11 @@ def _merge_chunk(
 
 
 def _cells(
-    values: Mapping[str, np.ndarray],
-    layout: Layout,
-    variables: Sequence[Variable],
-    within: tuple[int, ...],
+    values: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], within: tuple[int, ...]
 ) -> Mapping[str, np.ndarray]:
     """View a chunk's values at one block, its weightings along one dimension."""
     # No copy: a chunk is whole along the weights, so these dimensions are contiguous.
-    return {
-        variable.name: values[variable.name][within].reshape(
-            layout.n_weightings, *layout.extra_shape(variable)
-        )
-        for variable in variables
-    }
+    return {name: values[name][within].reshape(shape) for name, shape in shapes.items()}
 
 
 def _same(old: np.ndarray, new: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sweep.journal import Journal, JournalReader
+from sweep.journal import RECORD_BYTES, Journal, JournalReader
 from sweep.journal_frames import read_frames
 from sweep.records import Record
 from tests.sweep.test_journal import BLOCK, record
@@ -26,7 +26,7 @@ def test_records_of_several_journals_come_together_and_large_ones_apart(
     (part,) = JournalReader(tmp_path).parts()
     assert sorted(found.weighting_index or 0 for found in part) == list(range(6))
     size = journals[0].path.stat().st_size
-    monkeypatch.setattr("sweep.journal.PART_BYTES", size + 1)
+    monkeypatch.setattr("sweep.journal.PART_BYTES", size + 2 * RECORD_BYTES + 1)
     assert [len(part) for part in JournalReader(tmp_path).parts()] == [4, 2]
 
 

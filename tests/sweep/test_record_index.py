@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sweep.grid import Block
 from sweep.journal import Journal, JournalReader
@@ -50,3 +52,50 @@ def test_estimates_that_a_screen_did_not_check_never_hide_those_that_were(
     record = index.get(BLOCK, None)
     assert record is not None
     assert record.values["trust_ratio"].tolist() == [np.inf, 0.1]
+
+
+def of_block(words: tuple[str, ...], checked: bool) -> Record:
+    return Record(BLOCK, None, words, {"trust_ratio": [0.1, 0.2]} if checked else {"rank": 2.0})
+
+
+RECORDS = st.one_of(
+    st.builds(record, st.integers(0, 3), st.sampled_from(["relaxed", "unconverged", "failed"])),
+    st.builds(
+        of_block,
+        st.sampled_from(
+            [("estimated",) * 2, ("estimated", "failed"), ("failed",) * 2, ("excluded", "estimated")]
+        ),
+        st.booleans(),
+    ),
+)
+
+
+@given(
+    taken=st.lists(RECORDS, max_size=12), keeping=st.sampled_from([("trust_ratio",), ("trust_ratio", "rank")])
+)
+def test_what_counts_does_not_depend_on_what_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, taken: list[Record], keeping: tuple[str, ...]
+) -> None:
+    empty = JournalReader(tmp_path_factory.getbasetemp() / "nowhere")
+    whole, slim = RecordIndex(empty), RecordIndex(empty, keeping=keeping)
+    assert [whole.take(each) for each in taken] == [slim.take(each) for each in taken]
+    assert len(whole) == len(slim)
+    for place in (None, 0, 1, 2, 3):
+        kept, known = slim.get(BLOCK, place), whole.get(BLOCK, place)
+        assert (kept and kept.status) == (known and known.status)
+        if place is None and kept is not None and known is not None:
+            assert dict(kept.values).keys() == known.values.keys() & set(keeping)
+    assert sorted((str(each.weighting_index), each.status) for each in slim.each()) == sorted(
+        (str(each.weighting_index), each.status) for each in whole.each()
+    )
+
+
+def test_of_a_block_without_values_to_keep_its_statuses_are_kept_once(tmp_path: Path) -> None:
+    index = RecordIndex(JournalReader(tmp_path), keeping=())
+    for replica in range(3):
+        words = tuple(["estimated", "excluded"][:])
+        index.take(Record(Block("screw", 25.0, 6, 8.0, 4, replica), None, words, {"rank": 2.0}))
+    kept = [index.get(Block("screw", 25.0, 6, 8.0, 4, replica), None) for replica in range(3)]
+    assert [dict(found.values) for found in kept if found] == [{}, {}, {}]
+    assert len({id(found.status) for found in kept if found}) == 1
+    assert index.records == ()
