@@ -152,7 +152,9 @@ def _answer_each(
     for number, own in enumerate(each):
         if number:
             # within a series an owner says nothing but that it has enough
-            ending = communicator.allreduce(FAILED if failed else len(said.poll(0)), op=MPI.MAX)
+            ending = FAILED if failed else len(said.poll(0))
+            if communicator.size > 1:
+                ending = communicator.allreduce(ending, op=MPI.MAX)
             if ending and ending != FAILED:
                 _send(owner, ("ended",))
             if ending:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -82,10 +84,12 @@ class Compaction:
     def run(self) -> None:
         """Merge everything that is new."""
         started = time.monotonic()
-        for part in self._remaining.index.parts():
-            self._merge([record for record, counts in part if counts])
-            # what comes next is not read beside it
-            del part
+        parts = self._remaining.index.parts()
+        more = True
+        while more:
+            with _no_search_for_cycles():
+                # nothing keeps a part: what comes next is not read beside it
+                more = self._merge_part(next(parts, None))
         if time.monotonic() > self._failures_due:
             self._keep_failures()
         self._tell_damage()
@@ -130,6 +134,12 @@ class Compaction:
         ended = time.monotonic()
         self._failures_due = ended + FAILURES_SHARE * (ended - started)
 
+    def _merge_part(self, part: Sequence[tuple[AnyRecord, bool]] | None) -> bool:
+        """Merge a part of the journals; whether there was one."""
+        if part is not None:
+            self._merge([record for record, counts in part if counts])
+        return part is not None
+
     def _merge(self, records: Sequence[AnyRecord]) -> None:
         self.unmeasured += unmeasured(records)
         try:
@@ -165,6 +175,18 @@ class Compaction:
                     f"{damage.path} is damaged from byte {damage.offset} on ({damage.reason}): what stands before "
                     "is taken, what it held after that is computed again"
                 )
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Put the search for unused cycles off: thousands of records, which are in none, set it off again and again."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
 
 
 def failure_lines(records: Sequence[AnyRecord]) -> Iterator[str]:

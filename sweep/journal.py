@@ -127,11 +127,10 @@ class Journal:
         with self._one_at_a_time:
             if self._closed_because:
                 raise JournalError(f"{self.path}: {self._closed_because}; open another journal")
-            size = os.fstat(self._descriptor).st_size
             try:
                 self._write(frame)
             except OSError:
-                self._cut(size)
+                self._cut()
                 raise
             self._unconfirmed.append(frame)
             if wait or time.monotonic() - self._confirmed >= LONGEST_WAIT_S:
@@ -177,6 +176,7 @@ class Journal:
         _, end, damage = read_frames(self.path, 0)
         if damage is not None:
             raise JournalError(f"{self.path}: {damage.reason} at byte {damage.offset}; open another journal")
+        self._size = end
         os.ftruncate(self._descriptor, end)
         if end == 0:
             self._write(header())
@@ -189,10 +189,13 @@ class Journal:
         written = os.write(self._descriptor, data)
         if written != len(data):
             raise OSError(errno.ENOSPC, f"{written} of {len(data)} bytes written", str(self.path))
+        # nobody else writes here
+        self._size += written
 
-    def _cut(self, size: int) -> None:
+    def _cut(self) -> None:
+        """Cut off what stands behind the last whole record."""
         try:
-            os.ftruncate(self._descriptor, size)
+            os.ftruncate(self._descriptor, self._size)
         except OSError as error:
             self.close("its last record is torn and could not be cut off")
             raise JournalError(

@@ -11,10 +11,13 @@ import numpy as np
 from sweep.grid import Block, Cylinder
 from sweep.journal import AnyRecord, JournalReader
 from sweep.journal_frames import Damage
-from sweep.records import Numbers, Record
+from sweep.record_numbers import Numbers
+from sweep.records import Record
 from sweep.truncations import TruncationRecord
 from sweep.variables import Status
 
+# By the number that is kept: none, or one more than the status'.
+_NAMES = ("", *(status.name for status in sorted(Status)))
 #: Names of `Status`: one, or one a weighting.
 Words: TypeAlias = str | tuple[str, ...]
 
@@ -35,7 +38,7 @@ class _Results:
         if weighting is None:
             return self.of_block
         number = self.of_points[weighting] if weighting < len(self.of_points) else 0
-        return Status(number - 1).name if number else ""
+        return _NAMES[number]
 
     def take(self, weighting: int | None, words: Words) -> None:
         """Keep how a point ended, or the block; without words nothing."""
@@ -46,7 +49,7 @@ class _Results:
         if words:
             self.of_points.extend(bytes(max(0, weighting + 1 - len(self.of_points))))
         if weighting < len(self.of_points):
-            self.of_points[weighting] = Status[words] + 1 if words else 0
+            self.of_points[weighting] = _NAMES.index(words)
 
 
 class RecordIndex:
@@ -68,7 +71,7 @@ class RecordIndex:
 
     def __init__(self, reader: JournalReader, *, keeping: Collection[str] | None = None) -> None:
         self._reader, self._keeping = reader, keeping
-        self._records: dict[tuple[Block, int | None], Record] = {}
+        self._records: dict[tuple[str, int | None], Record] = {}
         # by key: a block itself takes five times as much
         self._results: dict[str, _Results] = {}
         self._words: dict[Words, Words] = {}
@@ -121,38 +124,37 @@ class RecordIndex:
             if counts:
                 self._truncations[record.cylinder] = record
             return counts
-        place = record.block, record.weighting_index
-        known = self._records.get(place)
-        counts = _counts(record, known) if known or not self._words_of(*place) else not record.failed
+        key, weighting = record.block.key, record.weighting_index
+        results = self._results.get(key)
+        if results is not None and results.of(weighting):
+            counts = not record.failed
+        else:
+            counts = _counts(record, self._records.get((key, weighting)))
         if counts:
             self._keep(record)
         return counts
 
     def _keep(self, record: Record) -> None:
-        block, weighting = record.block, record.weighting_index
+        key, weighting = record.block.key, record.weighting_index
         if self._keeping is None:
-            self._records[block, weighting] = record
+            self._records[key, weighting] = record
             return
         words = self._words.setdefault(record.status, record.status)
-        results = self._results.setdefault(block.key, _Results())
+        if (results := self._results.get(key)) is None:
+            results = self._results[key] = _Results()
         if record.failed or (weighting is None and not record.values.keys().isdisjoint(self._keeping)):
-            self._records[block, weighting] = replace(record.with_only(self._keeping), status=words)
+            self._records[key, weighting] = replace(record.with_only(self._keeping), status=words)
             results.take(weighting, "")
         else:
-            self._records.pop((block, weighting), None)
+            self._records.pop((key, weighting), None)
             results.take(weighting, words)
-
-    def _words_of(self, block: Block, weighting: int | None) -> Words:
-        """Give the statuses of a block, or of a point, of which nothing else is kept; none where there is more."""
-        results = self._results.get(block.key)
-        return "" if results is None else results.of(weighting)
 
     def get(self, block: Block, weighting_index: int | None) -> Record | None:
         """Give the record of a point, or of a block where the index is None; None where there is none."""
-        words = self._words_of(block, weighting_index)
-        if words:
+        results = self._results.get(block.key)
+        if results is not None and (words := results.of(weighting_index)):
             return Record(block, weighting_index, words, Numbers())
-        return self._records.get((block, weighting_index))
+        return self._records.get((block.key, weighting_index))
 
     def like(self, record: AnyRecord) -> AnyRecord | None:
         """Give the record of the same block, point or cylinder; None where there is none."""

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import numpy as np
 
 from sweep.grid import Block, GridError
+from sweep.record_numbers import (
+    DECODER,
+    ENCODER,
+    SEPARATOR,
+    Numbers,
+    RecordError,
+    arrays_of,
+    bytes_of,
+    described,
+    numbers_in,
+    numbers_of,
+    read_described,
+)
 from sweep.variables import Status
 
-# Between a record's text, which holds none, and its arrays.
-SEPARATOR = b"\0"
-_STORED = np.dtype("<f8")
-# Made once: `json.dumps` makes one for each call that asks for other separators.
-_ENCODER, _DECODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True), json.JSONDecoder()
-# How the record of a point begins; what is not exactly so is read whole.
+__all__ = ["Record", "RecordError", "circumstances"]
+
+# How the record of a point begins, and how all of its text reads but for that of its arrays and its author, of which
+# a journal has few; what is not exactly so is read word by word.
 _POINT = re.compile(rb'\{"block":"([^"\\]+)","weighting_index":(\d+),"status":"(\w+)",')
+_WHOLE_POINT = re.compile(
+    _POINT.pattern + rb'"values":\{\},([^\0]*),"wall_time_s":([-+.\w]+)\}' + SEPARATOR, re.DOTALL
+)
 # Whole numbers below this are float64s.
 _EXACT = 2**53
-_PLAIN = frozenset({float, int})
 _WORDS = frozenset(Status.__members__)
 _FAILED, _PENDING = Status.failed.name, Status.pending.name
-
-
-class Numbers(dict[str, np.ndarray]):
-    """Values that are read-only float64 arrays already: those of a journal, which are millions."""
-
-
-class RecordError(ValueError):
-    """A record that contradicts itself, or bytes that are no record."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,29 +140,21 @@ class Record:
     @property
     def payload(self) -> bytes:
         """The record as JSON and, behind a zero byte, its arrays if any: every number is read back exactly."""
-        scalars, arrays = {}, {}
-        for name in sorted(self.values):
-            value = self.values[name]
-            if value.ndim:
-                arrays[name] = value
-            else:
-                scalars[name] = value.item()
-        document = {
-            "block": self.block.key,
-            "weighting_index": self.weighting_index,
-            "status": self.status,
-            "values": scalars,
-            "arrays": {name: value.shape for name, value in arrays.items()},
-            "message": self.message,
-            "worker": self.worker,
-            "wall_time_s": self.wall_time_s,
-            **circumstances(self),
-        }
-        # A lone surrogate (from an undecodable file name in a message) is escaped, not refused.
-        text = _ENCODER.encode(document).encode()
-        if not arrays:
-            return text
-        return SEPARATOR.join([text, b"".join(value.astype(_STORED).tobytes() for value in arrays.values())])
+        arrays = sorted(self.values.items())
+        arrays, index, seconds = sorted(self.values.items()), self.weighting_index, self.wall_time_s
+        words = '","'.join(self.statuses)
+        # put together here: a JSON encoder takes most of its time to begin
+        parts = [
+            f'{{"block":{encode_basestring_ascii(self.block.key)}',
+            f'"weighting_index":{"null" if index is None else index}',
+            f'"status":"{words}"' if isinstance(self.status, str) else f'"status":["{words}"]',
+            described(tuple([(name, value.shape) for name, value in arrays]), self.message, self.worker),
+            f'"wall_time_s":{seconds if math.isfinite(seconds) else ENCODER.encode(seconds)}',
+        ]
+        if more := circumstances(self):
+            parts.append(ENCODER.encode(more)[1:-1])
+        text = (",".join(parts) + "}").encode()
+        return text + SEPARATOR + bytes_of([value for _, value in arrays]) if arrays else text
 
     @classmethod
     def from_payload(cls, payload: bytes) -> Record:
@@ -170,11 +166,18 @@ class Record:
             If the bytes are no record.
         """
         try:
-            text, _, data = payload.partition(SEPARATOR)
-            document = _DECODER.decode(text.decode())
-            shapes = document.pop("arrays", {})
-            values = _scalars(document["values"]) if document["values"] else Numbers()
-            values.update(_arrays(shapes, data))
+            if found := _WHOLE_POINT.match(payload):
+                block, weighting, status, text, seconds = found.groups()
+                arrays, message, worker = read_described(text)
+                own = numbers_in(payload, found.end(), arrays)
+                place = Block.from_key(block.decode()), int(weighting)
+                return cls(*place, status.decode(), own, message, worker, float(seconds))
+            text, separator, _ = payload.partition(SEPARATOR)
+            document = DECODER.decode(text.decode())
+            # numbers are found here in an earlier version's records
+            values = numbers_of(document["values"])
+            arrays = arrays_of(document.pop("arrays", {}))
+            values.update(numbers_in(payload, len(text) + len(separator), arrays))
             document["block"], document["values"] = Block.from_key(document["block"]), values
             return cls(**document)
         except RecordError:
@@ -214,7 +217,7 @@ class Record:
     def _all_numbers(self) -> Numbers:
         """Copy every value, plain numbers together."""
         given = self.values
-        plain = _scalars(
+        plain = numbers_of(
             {
                 name: value
                 for name, value in given.items()
@@ -255,25 +258,3 @@ def circumstances(record: Any) -> dict[str, Any]:
     """Give what a record says of how it failed; nothing of one that did not."""
     usual = {"stage": "", "attempts": 1, "log_tail": "", "when": ""}
     return {name: value for name in usual if (value := getattr(record, name)) != usual[name]}
-
-
-def _scalars(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give numbers as arrays without dimensions, all of them converted at once; anything else as it is."""
-    if not _PLAIN.issuperset(map(type, values.values())):
-        # of format 2, whose arrays are lists, or no record: it is checked value by value
-        return dict(values)
-    numbers = np.array(list(values.values()), dtype=np.float64)
-    numbers.flags.writeable = False
-    return Numbers((name, numbers[place, ...]) for place, name in enumerate(values))
-
-
-def _arrays(shapes: Mapping[str, Sequence[int]], data: bytes) -> dict[str, np.ndarray]:
-    """Read arrays back that lie one behind the other."""
-    counts = [math.prod(shape) for shape in shapes.values()]
-    if any(count < 0 for count in counts) or sum(counts) * _STORED.itemsize != len(data):
-        raise RecordError(f"not a record: {len(data)} bytes do not hold arrays of {dict(shapes)}")
-    numbers, ends = np.frombuffer(data, dtype=_STORED), itertools.accumulate(counts)
-    return {
-        name: numbers[end - count : end].reshape(shape)
-        for (name, shape), count, end in zip(shapes.items(), counts, ends, strict=True)
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import re
@@ -75,6 +76,8 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.log = WorkerLog(self.workplace.logs, self.label)
         tell = partial(self.log.write, logging.WARNING)
         self.journal = LastingJournal(self.workplace.journals, lambda message: tell(message=message))
+        # what is loaded by now stays: every search for unused cycles went through it
+        gc.freeze()
 
     def _is_own(self, journal: Path) -> bool:
         return journal in self.journal.paths
@@ -99,6 +102,7 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - what Dask calls it with
         """End the gang with the worker."""
+        gc.unfreeze()
         self.gangs.close()
         self.journal.close()
         self.log.close()

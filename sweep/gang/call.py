@@ -6,7 +6,7 @@ import math
 import pickle
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -73,6 +73,7 @@ class Call:
         self._deadline = time.monotonic() + self._timeout_s
         self._answers: dict[int, object] = {}
         self._peaks: list[object] = []
+        self._all = self._waiting_for(range(options.ranks))
 
     @property
     def peak_memory_bytes(self) -> int | None:
@@ -151,11 +152,8 @@ class Call:
 
     def _collect(self) -> None:
         """Take the answers that are there, waiting a little for the first."""
-        ranks = {self._launch.connections[rank].fileno(): rank for rank in self._missing()}
-        # the system's own: what multiprocessing waits with takes longer than all else that is done for an answer
-        waiting = select.poll()
-        for descriptor in ranks:
-            waiting.register(descriptor, select.POLLIN)
+        # those that have answered may have sent their next answer already
+        waiting, ranks = self._waiting_for(self._missing()) if self._answers else self._all
         remaining = self._deadline - time.monotonic()
         # what has come is taken, however late it is looked at
         ready = waiting.poll(1e3 * min(max(remaining, 0.0), LAUNCHER_LOOK_S))
@@ -173,6 +171,14 @@ class Call:
                 gone.append(ranks[descriptor])
         if gone:
             raise _GoneError(*gone)
+
+    def _waiting_for(self, ranks: Iterable[int]) -> tuple[select.poll, dict[int, int]]:
+        """Wait for ranks as the system does: multiprocessing's way takes longer than all else done for an answer."""
+        by_descriptor = {self._launch.connections[rank].fileno(): rank for rank in ranks}
+        waiting = select.poll()
+        for descriptor in by_descriptor:
+            waiting.register(descriptor, select.POLLIN)
+        return waiting, by_descriptor
 
     def _take(self, rank: int) -> None:
         """Take what a rank has sent."""

@@ -129,7 +129,7 @@ class Block:
     @cached_property
     def key(self) -> str:
         """Canonical one-line name: equal blocks have equal keys, in every process and version."""
-        return _key(self, (field.name for field in fields(self)))
+        return _key(self, _BLOCK_FIELDS)
 
     @classmethod
     def from_key(cls, key: str) -> Block:
@@ -143,12 +143,13 @@ class Block:
         return _block(key)
 
 
+_BLOCK_FIELDS = tuple(field.name for field in fields(Block))
 Place = TypeVar("Place", Cylinder, Block)
 
 
 def _key(place: Cylinder | Block, names: Iterable[str]) -> str:
-    values = ((name, getattr(place, name)) for name in names)
-    return ",".join(f"{name}={value}" for name, value in values if value is not None)
+    values = [(name, getattr(place, name)) for name in names]
+    return ",".join([f"{name}={value}" for name, value in values if value is not None])
 
 
 @lru_cache(maxsize=KEPT_PLACES)

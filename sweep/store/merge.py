@@ -17,31 +17,42 @@ from sweep.records import Record
 from sweep.trust import trust_of
 from sweep.variables import VARIABLES, Source, Status, StatusSource, Variable
 
+_NUMBERS = {status.name: int(status) for status in Status}
 #: Variables that `derive` reads.
 COMPARED = frozenset({"geometry_estimate", "geometry_error", "trust_ratio", "stiffness_estimate"})
 
 
 def apply_records(
-    cells: Mapping[str, np.ndarray], records: Sequence[Record], variables: Sequence[Variable] = VARIABLES
+    cells: Mapping[str, np.ndarray],
+    records: Mapping[int, Sequence[Record]],
+    n_weightings: int,
+    variables: Sequence[Variable] = VARIABLES,
 ) -> None:
-    """Take records of one block into its values, in place; `derive` then completes them.
+    """Take records of several blocks into their values, in place; `derive` then completes them.
 
-    The block's own records are applied first, then those of its points, each kind in the order given.
+    A block's own records are applied first, then those of its points, each kind in the order given.
 
     Parameters
     ----------
     cells
-        Every variable's values over one block: shape (n_weightings, ...), further dimensions as the
-        variable has.
+        Every variable's values over the blocks, one behind the other: shape (n_blocks n_weightings, ...), further
+        dimensions as the variable has.
     records
-        Records of that block whose values fit the store (`sweep.store.placing`).
+        By the block's place among them: its records, whose values fit the store (`sweep.store.placing`).
+    n_weightings
+        How many points a block has.
     variables
         What records give, and what follows from it.
     """
-    for record in records:
-        if record.weighting_index is None:
-            _apply_block_record(cells, record, variables)
-    of_points = [record for record in records if record.weighting_index is not None]
+    of_points: list[tuple[int, Record]] = []
+    for place, of_block in records.items():
+        first = place * n_weightings
+        for record in of_block:
+            if record.weighting_index is None:
+                own = {name: values[first : first + n_weightings] for name, values in cells.items()}
+                _apply_block_record(own, record, variables)
+            else:
+                of_points.append((first + record.weighting_index, record))
     if of_points:
         _apply_point_records(cells, of_points, variables)
 
@@ -94,35 +105,32 @@ def _apply_block_record(
 @lru_cache(maxsize=128)
 def _numbers_of(words: tuple[str, ...]) -> np.ndarray:
     """Give the numbers of statuses; most blocks of a study end the same way."""
-    return np.array([Status[word] for word in words], dtype=np.uint8)
+    return np.array([_NUMBERS[word] for word in words], dtype=np.uint8)
 
 
 def _apply_point_records(
-    cells: Mapping[str, np.ndarray], records: Sequence[Record], variables: Sequence[Variable]
+    cells: Mapping[str, np.ndarray], records: Sequence[tuple[int, Record]], variables: Sequence[Variable]
 ) -> None:
-    """Take in records of points, all at once: a store takes tens of thousands a second."""
+    """Take in records of points, each with its place, all at once: a store takes tens of thousands a second."""
     status, source = cells["status"], cells["status_source"]
     has_result = (source == StatusSource.point) & (status != Status.pending) & (status != Status.failed)
     counting: dict[int, Record] = {}
-    for record in records:
-        index = record.weighting_index
-        assert index is not None
-        known = counting.get(index)
-        if record.status != Status.failed.name or not (
-            has_result[index] if known is None else known.status != Status.failed.name
-        ):
-            counting[index] = record
-    where = np.array(list(counting), dtype=int)
-    given = {name for record in counting.values() for name in record.values}
+    for place, record in records:
+        known = counting.get(place)
+        if not record.failed or not (has_result[place] if known is None else not known.failed):
+            counting[place] = record
+    where, taken = np.array(list(counting), dtype=int), list(counting.values())
+    given = {name for record in taken for name in record.values}
     for variable in variables:
         name = variable.name
         if variable.source is Source.point and name in cells:
             values = cells[name]
             values[where] = variable.fill
             if name in given:
-                for index, record in counting.items():
-                    if name in record.values:
-                        values[index] = record.values[name]
-    cells["wall_time"][where] = [record.wall_time_s for record in counting.values()]
-    status[where] = [Status[record.statuses[0]] for record in counting.values()]
+                having = [name in record.values for record in taken]
+                values[where[having]] = np.array(
+                    [record.values[name] for record in taken if name in record.values]
+                )
+    cells["wall_time"][where] = [record.wall_time_s for record in taken]
+    status[where] = [_NUMBERS[record.statuses[0]] for record in taken]
     source[where] = StatusSource.point

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from sweep.grid import Block
 from sweep.records import Record
 from sweep.store.errors import UnstorableRecordError
 from sweep.store.layout import Layout
@@ -37,14 +36,14 @@ def placed_by_chunk(
     """
     measures = {variable.name: variable for variable in measured}
     found: dict[Index, dict[Index, list[Record]]] = defaultdict(dict)
-    of_block: dict[Block, tuple[Index, list[Record]]] = {}
+    of_block: dict[str, tuple[Index, list[Record]]] = {}
     fitting: dict[bool, dict[str, tuple[Index, ...]]] = {False: {}, True: {}}
     for record in records:
-        block = record.block
-        if block not in of_block:
+        key = record.block.key
+        if key not in of_block:
             index = _index(layout, record)
-            of_block[block] = layout.chunk_of(index), found[layout.chunk_of(index)].setdefault(index, [])
-        chunk, placed = of_block[block]
+            of_block[key] = layout.chunk_of(index), found[layout.chunk_of(index)].setdefault(index, [])
+        chunk, placed = of_block[key]
         _check_weightings(layout, chunk, record)
         # Shapes follow from the variable and the kind of record: they are looked up once a call, not once a record.
         known = fitting[record.weighting_index is None]

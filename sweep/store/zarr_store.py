@@ -178,9 +178,7 @@ def _merge_chunk(
     names = [variable.name for variable in variables]
     old = dict(zip(names, threads.map(lambda name: np.asarray(arrays[name][region]), names), strict=True))
     new = {name: values.copy() for name, values in old.items()}
-    shapes = {variable.name: (layout.n_weightings, *layout.extra_shape(variable)) for variable in variables}
-    for index, records in placed.items():
-        apply_records(_cells(new, shapes, layout.within(index)), records, variables)
+    _take_in(new, placed, layout, variables)
     derive(new)
     changed = [variable.name for variable in variables if not _same(old[variable.name], new[variable.name])]
     data = [name for name in changed if name != "status"]
@@ -192,12 +190,23 @@ def _merge_chunk(
     return bool(changed)
 
 
-def _cells(
-    values: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], within: tuple[int, ...]
-) -> Mapping[str, np.ndarray]:
-    """View a chunk's values at one block, its weightings along one dimension."""
-    # No copy: a chunk is whole along the weights, so these dimensions are contiguous.
-    return {name: values[name][within].reshape(shape) for name, shape in shapes.items()}
+def _take_in(
+    values: Mapping[str, np.ndarray],
+    placed: Mapping[tuple[int, ...], Sequence[Record]],
+    layout: Layout,
+    variables: Sequence[Variable],
+) -> None:
+    """Apply records to a chunk's values, in place."""
+    outer = values["status"].shape[: layout.n_outer]
+    records = {
+        int(np.ravel_multi_index(layout.within(index), outer)): records for index, records in placed.items()
+    }
+    # No copy: a chunk is whole along the weights, and its values are contiguous.
+    cells = {
+        variable.name: values[variable.name].reshape(-1, *layout.extra_shape(variable))
+        for variable in variables
+    }
+    apply_records(cells, records, layout.n_weightings, variables)
 
 
 def _same(old: np.ndarray, new: np.ndarray) -> bool:

@@ -56,7 +56,7 @@ def merged(records: Sequence[Record], *, at_once: bool = False) -> dict[str, np.
         for variable in VARIABLES
     }
     for some in [records] if at_once else [[record] for record in records]:
-        apply_records(cells, some)
+        apply_records(cells, {0: some}, N)
     derive(cells)
     return cells
 
