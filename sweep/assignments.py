@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sweep.artefacts import KernelCall, Recipe
@@ -66,6 +67,9 @@ class Outcome:
         Of estimates: what was found.
     error
         What it ended with, if anything went wrong.
+    journaled
+        Of the last one of a batch: the worker's journal by name, and its size on the disk (bytes). Whoever reads it on
+        another host may not see all of that yet.
     """
 
     begun: bool = True
@@ -73,6 +77,7 @@ class Outcome:
     seconds: float = 0.0
     answer: Estimated | None = None
     error: Exception | None = None
+    journaled: Mapping[str, int] = field(default_factory=dict)
 
 
 #: Of an assignment that is still to be done.

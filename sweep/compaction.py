@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +14,7 @@ from sweep.causes import Cause
 from sweep.failures import failure_changes
 from sweep.grid import Block, Cylinder, Grid
 from sweep.journal import AnyRecord
+from sweep.lag import LAG_S, LOOK_S, NotSeenError
 from sweep.location import StoreLike
 from sweep.measuring import unmeasured
 from sweep.records import Record
@@ -38,6 +39,7 @@ COMPACTION_SHARE = 50.0
 # Writing down failures may take one part in so many of a run's time.
 FAILURES_SHARE = 20.0
 DRIVER = "driver"
+_NOTHING_TOLD: Mapping[str, int] = {}
 
 
 class Compaction:
@@ -63,6 +65,7 @@ class Compaction:
         # from the first look on: workers take seconds to start
         self._due: float | None = None
         self._damaged: set[Path] = set()
+        self._missed: set[str] = set()
         self._changes: dict[Failed, Cause | None] = {}
         self._failed: frozenset[Failed] | None = None
         self._failures_due = 0.0
@@ -96,10 +99,39 @@ class Compaction:
         ended = time.monotonic()
         self._due = ended + max(COMPACTION_S, COMPACTION_SHARE * (ended - started))
 
-    def finish(self) -> None:
-        """Merge everything that is new, for the last time in this run."""
+    def finish(self, journaled: Mapping[str, int] = _NOTHING_TOLD) -> None:
+        """Merge everything that is new, for the last time in this run.
+
+        Parameters
+        ----------
+        journaled
+            Journals by name, and how much of each is on the disk (bytes): what cannot be seen on this host yet is
+            waited for, as long as file systems lag.
+
+        Raises
+        ------
+        NotSeenError
+            If it does not come; the rest is merged.
+        """
         self._failures_due = 0.0
+        if behind := self._catch_up(journaled):
+            raise NotSeenError(
+                f"workers have recorded more than can be seen here after {LAG_S:g} s in {', '.join(behind)}: the file "
+                "system lags, or is not shared"
+            )
+
+    def _catch_up(self, journaled: Mapping[str, int]) -> tuple[str, ...]:
+        """Merge everything that is new and known to be there; which journals hold more all the same."""
         self.run()
+        until = time.monotonic() + LAG_S
+        while (behind := self._remaining.index.behind(journaled)) and not self._missed.issuperset(behind):
+            if time.monotonic() > until:
+                # it is not waited for again
+                self._missed.update(behind)
+                break
+            time.sleep(LOOK_S)
+            self.run()
+        return behind
 
     def now_and_then(self) -> None:
         """Merge if it has been a while."""
@@ -108,9 +140,11 @@ class Compaction:
         if time.monotonic() > self._due:
             self.run()
 
-    def left_of(self, block: Block, weightings: tuple[int, ...]) -> tuple[int, ...]:
-        """Of some points, those that no journal has, as of now."""
-        self.run()
+    def left_of(
+        self, block: Block, weightings: tuple[int, ...], journaled: Mapping[str, int] = _NOTHING_TOLD
+    ) -> tuple[int, ...]:
+        """Of some points, those that no journal has, as of now; what is known to be there is waited for."""
+        self._catch_up(journaled)
         return self._remaining.left_of(block, weightings)
 
     def _keep_failures(self) -> None:

@@ -55,6 +55,11 @@ class Engine:
         Called now and then, between tasks: the driver's own work.
     stopping
         Says whether to let what runs end, and begin nothing more.
+
+    Attributes
+    ----------
+    journaled
+        The workers' journals by name, and how much they have said to be on the disk (bytes).
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Engine:
         self.watch = watch
         self.idle = idle
         self.stopping = stopping
+        self.journaled: dict[str, int] = {}
         self._running: dict[str, tuple[Future, tuple[Task, ...]]] = {}
         self._submissions = itertools.count()
         self._attempts: Counter[tuple[str, tuple[int, ...]]] = Counter()
@@ -157,6 +163,8 @@ class Engine:
             outcomes = [Outcome(error=error)] * len(batch)
         future.release()
         for task, outcome in zip(batch, outcomes, strict=True):
+            for name, size in outcome.journaled.items():
+                self.journaled[name] = max(size, self.journaled.get(name, 0))
             self._take(task, outcome)
         for stage in self.schedule.totals:
             event = self.schedule.event(stage)

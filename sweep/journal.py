@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -93,6 +93,11 @@ class Journal:
         """Whether nothing more can be written: it was closed, or its disk failed."""
         return bool(self._closed_because)
 
+    @property
+    def size(self) -> int:
+        """How much of the file a disk has confirmed (bytes)."""
+        return self._confirmed_size
+
     def renewed(self) -> Journal:
         """Open another journal beside a closed one, beginning with the records that no disk has confirmed yet.
 
@@ -152,6 +157,7 @@ class Journal:
             self.close(f"the disk did not confirm a record ({error})")
             raise
         self._unconfirmed, self._confirmed = [], time.monotonic()
+        self._confirmed_size = self._size
 
     def close(self, because: str = "it is closed") -> None:
         """Close the journal; closing it twice is no error."""
@@ -183,6 +189,7 @@ class Journal:
         for frame in beginning:
             self._write(frame)
         os.fsync(self._descriptor)
+        self._confirmed_size = self._size
         sync_path(self.path.parent)
 
     def _write(self, data: bytes) -> None:
@@ -234,6 +241,12 @@ class JournalReader:
     def damage(self) -> tuple[Damage, ...]:
         """Journals that had to be given up part-way, and where."""
         return tuple(self._damage[path] for path in sorted(self._damage))
+
+    def behind(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
+        """Say, of journals by name and size (bytes), which have not been read so far; damaged ones never will be."""
+        damaged = {path.name for path in self._damage}
+        read = {path.name: offset for path, offset in self._offsets.items()}
+        return tuple(name for name, size in sizes.items() if name not in damaged and read.get(name, 0) < size)
 
     def refresh(self) -> list[AnyRecord]:
         """Read what is new since the last time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,30 @@ def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[s
         else fill(value)
         for name, value in inputs.items()
     }
+
+
+def drawn_on(inputs: Mapping[str, Any]) -> Iterator[Recipe | str]:
+    """Give the recipes, or keys of such, among a recipe's inputs.
+
+    Examples
+    --------
+    >>> elastic = Recipe("kernels.materials:elastic_constants", 1, {"element": "W"})
+    >>> call = Recipe("kernels.fitting:fit_block", 1, {"parts": [elastic], "degree": 6}).call
+    >>> list(drawn_on(call.inputs)) == [elastic.key]
+    True
+    """
+    for value in inputs.values():
+        yield from _each_drawn_on(value)
+
+
+def _each_drawn_on(value: Any) -> Iterator[Recipe | str]:
+    if (recipe := _drawn_on(value)) is not None:
+        yield recipe
+    elif isinstance(value, Mapping):
+        yield from drawn_on(value)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _each_drawn_on(part)
 
 
 def _drawn_on(value: Any) -> Recipe | str | None:

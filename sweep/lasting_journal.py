@@ -34,8 +34,14 @@ class LastingJournal:
     def __init__(self, folder: str | os.PathLike[str], tell: Callable[[str], None]) -> None:
         self._journal = Journal.create(folder)
         self.paths = {self._journal.path}
+        self._left: dict[str, int] = {}
         self._tell = tell
         self._ended = False
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How much of each file, by its name, a disk has confirmed (bytes)."""
+        return self._left | {self._journal.path.name: self._journal.size}
 
     def append(self, record: AnyRecord, *, wait: bool = True) -> None:
         """Write a record as `Journal.append` does.
@@ -76,4 +82,5 @@ class LastingJournal:
         left = self._journal
         self._journal = left.renewed()
         self.paths.add(self._journal.path)
+        self._left[left.path.name] = left.size
         self._tell(f"{left.path} is left ({error}); records go on in {self._journal.path}")

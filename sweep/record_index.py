@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -84,6 +84,10 @@ class RecordIndex:
     def damage(self) -> tuple[Damage, ...]:
         """As `JournalReader.damage`."""
         return self._reader.damage
+
+    def behind(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
+        """As `JournalReader.behind`."""
+        return self._reader.behind(sizes)
 
     @property
     def records(self) -> tuple[Record, ...]:

@@ -31,9 +31,10 @@ __all__ = ["Record", "RecordError", "circumstances"]
 
 # How the record of a point begins, and how all of its text reads but for that of its arrays and its author, of which
 # a journal has few; what is not exactly so is read word by word.
-_POINT = re.compile(rb'\{"block":"([^"\\]+)","weighting_index":(\d+),"status":"(\w+)",')
+_POINT = re.compile(rb'\{"block":"([^"\\]+)","weighting_index":(0|[1-9]\d*),"status":"(\w+)",')
 _WHOLE_POINT = re.compile(
-    _POINT.pattern + rb'"values":\{\},([^\0]*),"wall_time_s":([-+.\w]+)\}' + SEPARATOR, re.DOTALL
+    _POINT.pattern + rb'"values":\{\},([^\0]*),"wall_time_s":(-?\d[-+.\deE]*|NaN|-?Infinity)\}' + SEPARATOR,
+    re.DOTALL,
 )
 # Whole numbers below this are float64s.
 _EXACT = 2**53
@@ -105,6 +106,8 @@ class Record:
         if not isinstance(self.status, str):
             # a tuple stays the one it is: records of a study share it
             object.__setattr__(self, "status", tuple(self.status))
+        if not self.status:
+            raise RecordError(f"{self.name}: status is {self.status!r}; give one, or one for each weighting")
         for word in self.statuses:
             if word not in _WORDS:
                 raise RecordError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,11 +86,9 @@ class Remaining:
         self._found: dict[object, AnyRecord] = {}
         self._more_found = False
         for part in self.index.parts():
-            for record in (record for record, counts in part if counts):
-                self._find(record)
-                if isinstance(record, Record):
-                    self._take(record)
-            del part, record
+            self._take_all(part)
+            # what comes next is not read beside it
+            del part
 
     def __call__(self, block: Block) -> BlockWork:
         """Say what is left of a block."""
@@ -127,6 +125,13 @@ class Remaining:
         elif self._found:
             yield list(self._found.values())
         self._found = {}
+
+    def _take_all(self, part: Sequence[tuple[AnyRecord, bool]]) -> None:
+        """Take in the records of a part that count."""
+        for record in (record for record, counts in part if counts):
+            self._find(record)
+            if isinstance(record, Record):
+                self._take(record)
 
     def _find(self, record: AnyRecord) -> None:
         """Note a record that the store lacks; a driver that was killed leaves few, a store that was lost all."""

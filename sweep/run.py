@@ -18,6 +18,7 @@ from sweep.clusters import Cluster, ClusterChoice, ClusterError, Site, Workers, 
 from sweep.compaction import Compaction, failure_lines, failure_records, truncation_lines
 from sweep.engine import Engine
 from sweep.gang import last_lines, log_of
+from sweep.grid import Block
 from sweep.journal import Journal, JournalError
 from sweep.limits import GivenLimits
 from sweep.location import StoreLike
@@ -213,20 +214,27 @@ def _work(
             for record in failure_records(prepared.grid, failure):
                 journal.append(record)
 
+        def left_of(block: Block, weightings: tuple[int, ...]) -> tuple[int, ...]:
+            return compaction.left_of(block, weightings, engine.journaled)
+
         engine = Engine(
             workers.client,
             workers.count,
             plan,
             record_failure=record_failure,
-            left_of=compaction.left_of,
+            left_of=left_of,
             watch=watch,
             idle=compaction.now_and_then,
             stopping=lambda: stopping() or late(),
         )
         try:
-            return engine.run() or not stopping()
-        finally:
+            ended = engine.run() or not stopping()
+        except BaseException:
+            # who is made to stop waits for no file system
             compaction.finish()
+            raise
+        compaction.finish(engine.journaled)
+        return ended
 
 
 def _quoted(failure: Failure, logs: Path) -> Failure:

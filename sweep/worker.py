@@ -24,7 +24,8 @@ from sweep.clusters.leaving import LEAVING, PATIENCE_S
 from sweep.gang import Gang, GangDied, GangError, GangTimeout
 from sweep.grid import Block, Cylinder
 from sweep.journal import AnyRecord, JournalReader
-from sweep.kernel_arguments import resolved
+from sweep.kernel_arguments import drawn_on, resolved
+from sweep.lag import NotSeenError, Sight
 from sweep.lasting_journal import LastingJournal
 from sweep.limits import KernelLimits, how_to_change
 from sweep.measuring import measured
@@ -65,6 +66,7 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         # a worker that nobody named is called by its address
         self.label = re.sub(r"[^\w.-]+", "-", str(worker.name))
         self.folder = ArtefactFolder(self.workplace.artefacts)
+        self._sight = Sight(LEAVING.wait)
         self.sources = SourceFiles(self.workplace.sources)
         # a block's estimates are asked for again only where they choose what is relaxed
         keeping = () if self.workplace.choice is None else ESTIMATES
@@ -114,8 +116,27 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         with self.sources.unchanged(inputs):
             return self.call_with(function, self.arguments(inputs), at, attempt)
 
+    def see(self, inputs: Mapping[str, Any]) -> None:
+        """Wait until the artefacts among a recipe's inputs can be seen from here; raises as `arguments`."""
+        try:
+            for artefact in drawn_on(inputs):
+                self._sight.wait_for(self.folder.path_of(artefact))
+        except NotSeenError as error:
+            if LEAVING.is_set():
+                raise Reschedule from error
+            raise
+
     def arguments(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Turn a recipe's inputs into a kernel's arguments."""
+        """Turn a recipe's inputs into a kernel's arguments, once the artefacts among them can be seen from here.
+
+        Raises
+        ------
+        NotSeenError
+            If one cannot.
+        Reschedule
+            If this worker has to leave before.
+        """
+        self.see(inputs)
         return resolved(inputs, self.folder, self.workplace.files)
 
     def call_with(
@@ -225,10 +246,13 @@ def truncation_errors(cylinder: Cylinder, kernel: KernelCall, attempt: int) -> N
     GangError
         If the kernel failed.
     """
-    worker, started = here(), time.perf_counter()
+    worker = here()
     known = worker.recorded.truncation(cylinder)
     if known is not None and not known.failed:
         return
+    # waiting is no work
+    worker.see(kernel.inputs)
+    started = time.perf_counter()
     values = worker.call(kernel.function, kernel.inputs, coordinates(cylinder), attempt)
     status, message = str(values.pop("status")), str(values.pop("message"))
     seconds = time.perf_counter() - started
@@ -247,13 +271,15 @@ def estimate_block(block: Block, kernel: KernelCall, attempt: int) -> Estimated:
     GangError
         If the kernel failed.
     """
-    worker, started, choice = here(), time.perf_counter(), here().workplace.choice
+    worker, choice = here(), here().workplace.choice
 
     def known_enough(record: Record) -> bool:
         return not record.failed and not _unchecked(record, kernel, choice)
 
     record = worker.recorded.get(block, None)
     if record is None or not known_enough(record):
+        worker.see(kernel.inputs)
+        started = time.perf_counter()
         values = worker.call(kernel.function, kernel.inputs, coordinates(block), attempt)
         statuses = tuple(values.pop("status"))
         seconds = time.perf_counter() - started

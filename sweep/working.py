@@ -57,6 +57,8 @@ def work_through(assignments: Sequence[Assignment]) -> list[Outcome]:
     # nothing is told before it is on the disk
     here().journal.sync()
     here().log.flush()
+    if outcomes:
+        outcomes[-1] = replace(outcomes[-1], journaled=here().journal.sizes)
     return outcomes + [NOT_BEGUN] * (len(assignments) - len(outcomes))
 
 

@@ -212,3 +212,10 @@ def relaxed_but(comm, failing, weighting):
 
 def raise_pid(comm, weighting):
     raise LookupError(f"pid {os.getpid()}")
+
+
+def relaxed_from(comm, artefact, weighting):
+    """Answer as a relaxation does, if its artefact can be read."""
+    with np.load(artefact) as arrays:
+        error = float(arrays["value"])
+    return {"status": "relaxed", "message": "", "wall_time": 0.0, "geometry_error": error}

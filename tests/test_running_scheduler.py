@@ -1,6 +1,7 @@
 """A run on the workers of a scheduler that runs already."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 import sweep
 from sweep.clusters import ClusterChoice, ClusterError, write_certificates
@@ -77,6 +79,21 @@ def test_an_address_without_workers_or_scheduler_is_refused(tmp_path: Path) -> N
         ClusterChoice(address, certificates=keys).cluster().check()
     with pytest.raises(ClusterError, match="no scheduler answers"):
         ClusterChoice(address, certificates=keys).cluster().check()
+
+
+def test_a_scheduler_that_goes_while_it_is_asked_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As where it is killed in the moment after a run has reached it."""
+    (tmp_path / "dask").mkdir()
+    ask = Client.run_on_scheduler
+    monkeypatch.setattr(Client, "run_on_scheduler", lambda client, _: ask(client, os._exit, 1))
+    with (
+        scheduler(tmp_path / "dask", workers=1) as address,
+        pytest.raises(ClusterError, match="went away while it was asked"),
+    ):
+        ClusterChoice(address, certificates=tmp_path / "dask" / "certificates").cluster().check()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

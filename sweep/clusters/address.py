@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import dask
 from distributed import Client, Scheduler
 from distributed.security import Security
+from distributed.utils import silence_logging_cmgr
 
 from sweep.clusters.cluster import Site, Workers
 from sweep.clusters.configuration import CONFIGURATION
@@ -88,7 +90,7 @@ class AddressedWorkers:
         return f"workers of {self.address}, {self.ranks} ranks each"
 
     def check(self) -> None:
-        """Refuse a scheduler that does not answer, has no worker, or works for another run.
+        """Refuse a scheduler that does not answer, goes away, has no worker, or works for another run.
 
         Raises
         ------
@@ -103,7 +105,9 @@ class AddressedWorkers:
                     f"{self.address}: no worker within {ANSWER_S:.0f} s; start workers (dask worker --nthreads 1 "
                     f"{self.address})"
                 ) from None
-            if client.run_on_scheduler(_owner_is_there):
+            with self._in_words():
+                owned = client.run_on_scheduler(_owner_is_there)
+            if owned:
                 raise ClusterError(
                     f"{self.address}: another run has these workers; wait for it, or start others"
                 )
@@ -115,12 +119,13 @@ class AddressedWorkers:
         Raises
         ------
         ClusterError
-            If it does not answer.
+            If it does not answer, or goes away at once.
         """
         if self.security is None:
             site.tell(f"{self.address} is not encrypted: every user of this host can run code as you")
         with dask.config.set(CONFIGURATION), self._client() as client:
-            client.set_metadata([OWNER], client.id)
+            with self._in_words():
+                client.set_metadata([OWNER], client.id)
             yield Workers(client, Presence(client))
 
     @contextmanager
@@ -133,8 +138,19 @@ class AddressedWorkers:
             raise ClusterError(
                 f"{self.address}: no scheduler answers there, or not to these certificates: {error}"
             ) from error
-        with client:
+        # what Dask logs of a connection that is lost, a run says in its own words
+        with silence_logging_cmgr(logging.CRITICAL), client:
             yield client
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ClusterError(
+                f"{self.address}: the scheduler went away while it was asked ({error}); start it and its workers, then "
+                "run the same command again"
+            ) from error
 
 
 def _owner_is_there(dask_scheduler: Scheduler) -> bool:

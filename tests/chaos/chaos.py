@@ -29,7 +29,13 @@ LOCAL, CLUSTER = "local", "at an address"
 # row: it has written nothing.
 REFUSED, REFUSALS = (
     2,
-    ("no worker within", "no scheduler answers", "another run has these workers", "cannot be tried"),
+    (
+        "no worker within",
+        "no scheduler answers",
+        "went away while",
+        "another run has these workers",
+        "cannot be tried",
+    ),
 )
 
 

@@ -43,6 +43,11 @@ def test_a_record_that_the_first_release_of_this_format_wrote_is_read() -> None:
     assert found == Record(BLOCK, 3, "relaxed", values, worker="w", wall_time_s=0.3)
 
 
+def test_a_record_of_no_weighting_is_refused() -> None:
+    with pytest.raises(RecordError, match="give one, or one for each weighting"):
+        Record(BLOCK, None, ())
+
+
 @pytest.mark.parametrize("seconds", [0.3, math.nan, math.inf, 1e-9, 12345678.0])
 @pytest.mark.parametrize("message", ["", 'a "quoted" word, {braces}, \n, "wall_time_s":7}', "λ \ud800"])
 def test_the_text_of_a_point_is_json_whatever_it_says(seconds: float, message: str) -> None:
@@ -67,6 +72,8 @@ def test_the_text_of_a_point_is_json_whatever_it_says(seconds: float, message: s
         lambda text: text.replace(b'"message":""', b'"message":'),
         lambda text: text.replace(b"replica=0", b"replica=-1"),
         lambda text: text.replace(b"relaxed", b"resting"),
+        lambda text: text.replace(b'"wall_time_s":0.3', b'"wall_time_s":1_0'),
+        lambda text: text.replace(b'"weighting_index":7', b'"weighting_index":007'),
     ],
 )
 def test_a_text_that_says_something_else_is_no_record(spoil: object) -> None:

@@ -203,3 +203,19 @@ def test_journals_off_the_grid_are_refused_in_words(tmp_path: Path, record: Reco
         Remaining(
             grid_of(read_study(STUDY % "1.0", "few.yaml")), tmp_path / "none.zarr", tmp_path, relaxing=True
         )
+
+
+def test_a_part_of_the_journals_of_which_nothing_counts_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's failures of points that have results since, read after these."""
+    place = Place(tmp_path, "1.0")
+    monkeypatch.setattr("sweep.journal.PART_BYTES", 1)
+    relaxed = place.fits[0]
+    for name, status in (("a", "relaxed"), ("b", "failed")):
+        place.journals.mkdir(parents=True, exist_ok=True)
+        with Journal(place.journals / f"{name}.journal") as journal:
+            journal.append(Record(BLOCK, relaxed, status, {}))
+    remaining = Remaining(place.grid, place.store, place.journals, relaxing=True)
+    assert relaxed not in remaining.left_of(BLOCK, (relaxed,))
+    assert remaining.failed == 0

@@ -24,7 +24,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found = list[str]()
     plugin = SimpleNamespace(
         recorded=SimpleNamespace(refresh=lambda: found.append("read")),
-        journal=SimpleNamespace(sync=lambda: found.append("sync")),
+        journal=SimpleNamespace(sync=lambda: found.append("sync"), sizes={"w.journal": 70}),
         log=SimpleNamespace(flush=lambda: None),
         look=lambda: found.append("read"),
     )
@@ -50,6 +50,7 @@ def test_an_error_costs_its_own_assignment(
     outcomes = work_through(BATCH)
     assert [outcome.error for outcome in outcomes] == [None, error, None, None]
     assert all(outcome.begun for outcome in outcomes)
+    assert [outcome.journaled for outcome in outcomes] == [{}, {}, {}, {"w.journal": 70}]
     assert events == ["read", "0", "1", "2", "3", "sync"]
 
 
