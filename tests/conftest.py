@@ -1,13 +1,18 @@
-"""The small study, run once for all tests that look at its store."""
+"""How property tests are run, and the small study, run once for all tests that look at its store."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 import xarray as xr
+from hypothesis import settings
 
 import sweep
 from tests.small_study import SMALLER, run, write_study
+
+# a deadline is a wall time, which no test asserts: a busy machine misses it
+settings.register_profile("farfield", deadline=None)
+settings.load_profile("farfield")
 
 
 @pytest.fixture(scope="session")
