@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,12 @@ BY_VALUE = frozenset({"material"})
 CONTENT = "sha256:"
 
 
-def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[str, str]) -> dict[str, Any]:
+def resolved(
+    inputs: Mapping[str, Any],
+    folder: ArtefactFolder,
+    files: Mapping[str, str],
+    see: Callable[[Path], None] = lambda _: None,
+) -> dict[str, Any]:
     """Turn a recipe's inputs into a kernel's arguments.
 
     Parameters
@@ -26,6 +32,8 @@ def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[s
         Where the recipes' artefacts are.
     files
         Paths of files by the hash of their contents.
+    see
+        Called with each artefact's path before it is read or handed on; what it raises is passed on.
 
     Returns
     -------
@@ -34,47 +42,32 @@ def resolved(inputs: Mapping[str, Any], folder: ArtefactFolder, files: Mapping[s
         ``sha256:…`` the paths of files with those contents.
     """
 
+    def seen(artefact: Recipe | str) -> Path:
+        path = folder.path_of(artefact)
+        see(path)
+        return path
+
+    def values_of(artefact: Recipe | str) -> dict[str, Any]:
+        seen(artefact)
+        return plain_values(folder.read(artefact))
+
     def fill(value: Any) -> Any:
         if isinstance(value, Recipe):
-            return str(folder.path_of(value))
+            return str(seen(value))
         if isinstance(value, str):
             return " ".join(_path_of(word, files) for word in value.split(" ")) if CONTENT in value else value
         if isinstance(value, Mapping):
             if KEY_MARK in value:
-                return str(folder.path_of(value[KEY_MARK]))
+                return str(seen(value[KEY_MARK]))
             return {name: fill(part) for name, part in value.items()}
         return [fill(part) for part in value] if isinstance(value, (list, tuple)) else value
 
     return {
-        name: plain_values(folder.read(drawn))
+        name: values_of(drawn)
         if name in BY_VALUE and (drawn := _drawn_on(value)) is not None
         else fill(value)
         for name, value in inputs.items()
     }
-
-
-def drawn_on(inputs: Mapping[str, Any]) -> Iterator[Recipe | str]:
-    """Give the recipes, or keys of such, among a recipe's inputs.
-
-    Examples
-    --------
-    >>> elastic = Recipe("kernels.materials:elastic_constants", 1, {"element": "W"})
-    >>> call = Recipe("kernels.fitting:fit_block", 1, {"parts": [elastic], "degree": 6}).call
-    >>> list(drawn_on(call.inputs)) == [elastic.key]
-    True
-    """
-    for value in inputs.values():
-        yield from _each_drawn_on(value)
-
-
-def _each_drawn_on(value: Any) -> Iterator[Recipe | str]:
-    if (recipe := _drawn_on(value)) is not None:
-        yield recipe
-    elif isinstance(value, Mapping):
-        yield from drawn_on(value)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _each_drawn_on(part)
 
 
 def _drawn_on(value: Any) -> Recipe | str | None:

@@ -143,7 +143,6 @@ class Record:
     @property
     def payload(self) -> bytes:
         """The record as JSON and, behind a zero byte, its arrays if any: every number is read back exactly."""
-        arrays = sorted(self.values.items())
         arrays, index, seconds = sorted(self.values.items()), self.weighting_index, self.wall_time_s
         words = '","'.join(self.statuses)
         # put together here: a JSON encoder takes most of its time to begin

@@ -24,7 +24,7 @@ from sweep.clusters.leaving import LEAVING, PATIENCE_S
 from sweep.gang import Gang, GangDied, GangError, GangTimeout
 from sweep.grid import Block, Cylinder
 from sweep.journal import AnyRecord, JournalReader
-from sweep.kernel_arguments import drawn_on, resolved
+from sweep.kernel_arguments import resolved
 from sweep.lag import NotSeenError, Sight
 from sweep.lasting_journal import LastingJournal
 from sweep.limits import KernelLimits, how_to_change
@@ -110,21 +110,14 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.log.close()
 
     def call(
-        self, function: str, inputs: Mapping[str, Any], at: Mapping[str, Any], attempt: int = 1
-    ) -> dict[str, Any]:
-        """Run a kernel in the gang, recipes among its inputs given as the paths of their artefacts."""
-        with self.sources.unchanged(inputs):
-            return self.call_with(function, self.arguments(inputs), at, attempt)
-
-    def see(self, inputs: Mapping[str, Any]) -> None:
-        """Wait until the artefacts among a recipe's inputs can be seen from here; raises as `arguments`."""
-        try:
-            for artefact in drawn_on(inputs):
-                self._sight.wait_for(self.folder.path_of(artefact))
-        except NotSeenError as error:
-            if LEAVING.is_set():
-                raise Reschedule from error
-            raise
+        self, kernel: Recipe | KernelCall, at: Mapping[str, Any], attempt: int = 1
+    ) -> tuple[dict[str, Any], float]:
+        """Run a kernel in the gang; its answer, and how long it took, waiting for its artefacts left out (s)."""
+        with self.sources.unchanged(kernel.inputs):
+            arguments = self.arguments(kernel.inputs)
+            started = time.perf_counter()
+            answer = self.call_with(kernel.function, arguments, at, attempt)
+            return answer, time.perf_counter() - started
 
     def arguments(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Turn a recipe's inputs into a kernel's arguments, once the artefacts among them can be seen from here.
@@ -136,8 +129,12 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         Reschedule
             If this worker has to leave before.
         """
-        self.see(inputs)
-        return resolved(inputs, self.folder, self.workplace.files)
+        try:
+            return resolved(inputs, self.folder, self.workplace.files, self._sight.wait_for)
+        except NotSeenError as error:
+            if LEAVING.is_set():
+                raise Reschedule from error
+            raise
 
     def call_with(
         self, function: str, arguments: Mapping[str, Any], at: Mapping[str, Any], attempt: int = 1
@@ -233,9 +230,8 @@ def make_artefact(recipe: Recipe, attempt: int) -> None:
     """
     worker = here()
     if not worker.folder.has(recipe):
-        worker.folder.write(
-            recipe, worker.call(recipe.function, recipe.inputs, coordinates_of_recipe(recipe), attempt)
-        )
+        arrays, _ = worker.call(recipe, coordinates_of_recipe(recipe), attempt)
+        worker.folder.write(recipe, arrays)
 
 
 def truncation_errors(cylinder: Cylinder, kernel: KernelCall, attempt: int) -> None:
@@ -250,12 +246,8 @@ def truncation_errors(cylinder: Cylinder, kernel: KernelCall, attempt: int) -> N
     known = worker.recorded.truncation(cylinder)
     if known is not None and not known.failed:
         return
-    # waiting is no work
-    worker.see(kernel.inputs)
-    started = time.perf_counter()
-    values = worker.call(kernel.function, kernel.inputs, coordinates(cylinder), attempt)
+    values, seconds = worker.call(kernel, coordinates(cylinder), attempt)
     status, message = str(values.pop("status")), str(values.pop("message"))
-    seconds = time.perf_counter() - started
     worker.record(
         TruncationRecord(cylinder, status, values, message=message, worker=worker.label, wall_time_s=seconds)
     )
@@ -278,11 +270,8 @@ def estimate_block(block: Block, kernel: KernelCall, attempt: int) -> Estimated:
 
     record = worker.recorded.get(block, None)
     if record is None or not known_enough(record):
-        worker.see(kernel.inputs)
-        started = time.perf_counter()
-        values = worker.call(kernel.function, kernel.inputs, coordinates(block), attempt)
+        values, seconds = worker.call(kernel, coordinates(block), attempt)
         statuses = tuple(values.pop("status"))
-        seconds = time.perf_counter() - started
         record = Record(block, None, statuses, values, worker=worker.label, wall_time_s=seconds)
         worker.record(record, unless=known_enough)
     if choice is None:

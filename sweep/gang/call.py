@@ -173,7 +173,7 @@ class Call:
             raise _GoneError(*gone)
 
     def _waiting_for(self, ranks: Iterable[int]) -> tuple[select.poll, dict[int, int]]:
-        """Wait for ranks as the system does: multiprocessing's way takes longer than all else done for an answer."""
+        """Give what to wait with, and ranks by descriptor; multiprocessing's own way takes longer than all else."""
         by_descriptor = {self._launch.connections[rank].fileno(): rank for rank in ranks}
         waiting = select.poll()
         for descriptor in by_descriptor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import threading
 import time
@@ -18,16 +16,16 @@ from sweep.artefacts import KEY_MARK, ArtefactFolder, Recipe
 from sweep.compaction import Compaction
 from sweep.journal import Journal, JournalReader
 from sweep.lag import NotSeenError, Sight
-from sweep.lasting_journal import LastingJournal
 from sweep.remaining import Remaining
 from sweep.store import open_store
+from sweep.variables import Status
 from sweep.worker import gangs
 from tests.sweep.small_store import BLOCK, GRID, block_record, new_store, point_record
 from tests.sweep.test_worker import Place, client, place
 
 __all__ = ["client", "place"]
 RECIPE = Recipe("faulty_kernels:echo", 1, {"value": 7})
-LAG_S = 0.6
+APPEARS_AFTER_S = 0.6
 
 
 @contextmanager
@@ -35,7 +33,7 @@ def appearing(hidden: Path, seen: Path) -> Iterator[None]:
     """A file or a folder that is seen where it belongs only after a while."""
 
     def appear() -> None:
-        time.sleep(LAG_S)
+        time.sleep(APPEARS_AFTER_S)
         seen.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(hidden, seen)
 
@@ -110,8 +108,8 @@ def journal_elsewhere(folder: Path) -> tuple[Path, dict[str, int]]:
         return journal.path, {journal.path.name: journal.size}
 
 
-def relaxed(store: Path) -> int:
-    return int((open_store(store)["status"] == 2).sum())
+def count(store: Path, status: Status) -> int:
+    return int((open_store(store)["status"] == status).sum())
 
 
 def test_what_workers_say_they_recorded_is_waited_for(tmp_path: Path) -> None:
@@ -121,7 +119,7 @@ def test_what_workers_say_they_recorded_is_waited_for(tmp_path: Path) -> None:
     hidden, sizes = journal_elsewhere(tmp_path)
     with appearing(hidden, journals / hidden.name):
         compaction.finish(sizes)
-    assert (relaxed(store), told) == (1, [])
+    assert (count(store, Status.relaxed), told) == (1, [])
 
 
 def test_a_journal_that_is_seen_in_part_is_told_of_and_merged_another_time(
@@ -137,10 +135,10 @@ def test_a_journal_that_is_seen_in_part_is_told_of_and_merged_another_time(
     for _ in range(2):
         with pytest.raises(NotSeenError, match=rf"more than can be seen here after 0.1 s in {hidden.name}"):
             compaction.finish(sizes)
-        assert (relaxed(store), int((open_store(store)["status"] == 1).sum())) == (0, 6), "the rest is merged"
+        assert (count(store, Status.relaxed), count(store, Status.estimated)) == (0, 6), "the rest is merged"
     (journals / hidden.name).write_bytes(whole)
     compaction.finish(sizes)
-    assert (relaxed(store), told) == (1, [])
+    assert (count(store, Status.relaxed), told) == (1, [])
 
 
 def test_points_that_are_known_to_be_recorded_are_not_left(tmp_path: Path) -> None:
@@ -150,29 +148,6 @@ def test_points_that_are_known_to_be_recorded_are_not_left(tmp_path: Path) -> No
     hidden, sizes = journal_elsewhere(tmp_path)
     with appearing(hidden, journals / hidden.name):
         assert compaction.left_of(BLOCK, (1, 2, 3), sizes) == (1, 3)
-
-
-def test_a_journal_that_was_left_is_told_of_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = LastingJournal(tmp_path, lambda _: None)
-    journal.append(point_record(0))
-    fsync = os.fsync
-    with monkeypatch.context() as patch:
-        patch.setattr("sweep.journal.LONGEST_WAIT_S", 0.0)
-        refusals = iter([True])
-
-        def refuse_once(descriptor: int) -> None:
-            if next(refusals, False):
-                raise OSError(errno.EIO, "Input/output error")
-            fsync(descriptor)
-
-        patch.setattr("sweep.journal.os.fsync", refuse_once)
-        journal.append(point_record(1))
-    reader = JournalReader(tmp_path)
-    assert len(journal.sizes) == 2
-    assert set(reader.behind(journal.sizes)) == set(journal.sizes)
-    reader.refresh()
-    assert reader.behind(journal.sizes) == ()
-    journal.close()
 
 
 def test_a_reader_knows_which_journals_it_is_behind(tmp_path: Path) -> None:

@@ -176,3 +176,18 @@ def test_whatever_the_disk_refuses_what_was_answered_for_was_confirmed(
         os.truncate(path, confirmed.get(path.stat().st_ino, 0))
     found = {each.weighting_index for each in JournalReader(folder).refresh() if isinstance(each, Record)}
     assert answered <= found
+
+
+def test_of_a_journal_that_was_left_it_is_told_too_how_much_is_on_the_disk(
+    tmp_path: Path, disk: Disk
+) -> None:
+    journal = LastingJournal(tmp_path, lambda _: None)
+    journal.append(record(0))
+    disk.refuse(1)
+    journal.append(record(1))
+    reader = JournalReader(tmp_path)
+    assert len(journal.sizes) == 2
+    assert set(reader.behind(journal.sizes)) == set(journal.sizes)
+    reader.refresh()
+    assert reader.behind(journal.sizes) == ()
+    journal.close()

@@ -91,10 +91,9 @@ def test_what_counts_does_not_depend_on_what_is_kept(
 
 
 def test_of_a_block_without_values_to_keep_its_statuses_are_kept_once(tmp_path: Path) -> None:
-    index = RecordIndex(JournalReader(tmp_path), keeping=())
+    index, words = RecordIndex(JournalReader(tmp_path), keeping=()), ["estimated", "excluded"]
     for replica in range(3):
-        words = tuple(["estimated", "excluded"][:])
-        index.take(Record(Block("screw", 25.0, 6, 8.0, 4, replica), None, words, {"rank": 2.0}))
+        index.take(Record(Block("screw", 25.0, 6, 8.0, 4, replica), None, tuple(words), {"rank": 2.0}))
     kept = [index.get(Block("screw", 25.0, 6, 8.0, 4, replica), None) for replica in range(3)]
     assert [dict(found.values) for found in kept if found] == [{}, {}, {}]
     assert len({id(found.status) for found in kept if found}) == 1
