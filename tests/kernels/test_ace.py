@@ -79,7 +79,7 @@ def test_forces_are_minus_the_energys_differences_in_a_cell_smaller_than_the_cut
             assert forces[atom, axis] == pytest.approx(difference, abs=1e-6 * np.abs(forces).max())
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31), shift=st.floats(-50, 50))
 def test_energies_do_not_change_under_rotation_translation_or_exchange(seed, shift):
     basis = basis_of(SPEC)

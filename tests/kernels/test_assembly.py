@@ -244,7 +244,7 @@ def test_no_more_rows_than_a_batchs_exist_at_once(tmp_path, monkeypatch):
     assert largest[200] == largest[10] <= 3 * (64 + 16) + basis_of(SPEC).length + 2
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 2**31), rows=st.integers(1, 30), columns=st.integers(1, 12), constant=st.booleans()
 )
@@ -259,7 +259,7 @@ def test_a_triangle_has_the_norms_of_its_rows(seed, rows, columns, constant):
     assert (np.diagonal(below) >= 0.0).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), cut=st.integers(1, 29))
 def test_merging_parts_gives_the_factor_of_the_whole(seed, cut):
     rows = np.random.default_rng(seed).normal(size=(30, 8))

@@ -29,7 +29,7 @@ BURGERS = np.sqrt(0.75) * 3.18046
 radii = st.floats(3.0, 25.0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(radii)
 def test_free_sites_are_those_within_the_radius_and_the_shell_lies_around_them(radius: float) -> None:
     cylinder = clamped_cylinder("screw", TUNGSTEN, radius, 10.0)
@@ -41,7 +41,7 @@ def test_free_sites_are_those_within_the_radius_and_the_shell_lies_around_them(r
     assert len(cylinder.sites) == pytest.approx(expected, rel=0.1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(radii, radii)
 def test_a_smaller_cylinder_is_the_start_of_a_larger_one(one: float, other: float) -> None:
     small, large = (clamped_cylinder("screw", TUNGSTEN, radius, 8.0) for radius in sorted([one, other]))

@@ -21,7 +21,7 @@ def stiffness(seed: int, softest: float = 1.0, stiffest: float = 30.0) -> np.nda
     return rotation @ np.diag(np.geomspace(softest, stiffest, SIZE)) @ rotation.T
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), error=st.floats(0.2, 4.0))
 def test_the_minimum_is_found_with_a_model_that_is_off(seed: int, error: float) -> None:
     matrix = stiffness(seed)
@@ -38,7 +38,7 @@ def test_the_minimum_is_found_with_a_model_that_is_off(seed: int, error: float) 
     assert np.max(np.abs(forces(found.displacement))) == found.residual
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), beside=st.floats(1e-3, 0.05), depth=st.floats(0.2, 2.0))
 def test_a_saddle_does_not_attract(seed: int, beside: float, depth: float) -> None:
     """From close by a saddle, with a model that knows of none: every step leads away from it."""

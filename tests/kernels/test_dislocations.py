@@ -51,7 +51,7 @@ def test_isotropic_edge_is_the_textbooks() -> None:
     np.testing.assert_allclose(found - found[0], expected - expected[0], rtol=0, atol=2e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(anisotropic, st.floats(0.1, 10.0), st.floats(0.5, 2.0), st.sampled_from(EVERY_NAME))
 def test_only_ratios_of_the_constants_count_and_it_scales_with_the_lattice(
     elastic: dict[str, float], stiffer: float, larger: float, which: tuple[str, str]
@@ -65,7 +65,7 @@ def test_only_ratios_of_the_constants_count_and_it_scales_with_the_lattice(
     np.testing.assert_allclose(found, larger * plain, rtol=0, atol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(anisotropic, st.floats(1.0, 50.0))
 def test_once_around_the_line_gains_the_burgers_vector(elastic: dict[str, float], radius: float) -> None:
     below, above = screw(np.array([[-radius, -1e-9], [-radius, 1e-9]]), **elastic)

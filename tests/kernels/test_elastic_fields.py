@@ -78,7 +78,7 @@ def test_it_is_the_solution_of_matscipy_but_for_a_translation(name: str, structu
     np.testing.assert_allclose(apart, np.broadcast_to(apart[0], apart.shape), rtol=0, atol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(-0.5, 0.5), st.floats(1.0, 100.0), st.sampled_from(EVERY_CLASS))
 def test_a_point_keeps_its_side_of_the_cut_as_it_moves_across(
     height: float, distance: float, which: tuple[str, str]

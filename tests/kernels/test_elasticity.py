@@ -218,7 +218,7 @@ class TestSublatticesThatShift:
         assert np.isnan(internal_shift(np.array([30.0, 0.0])))
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6))
 def test_properties_at_zero_pressure_are_the_models_own(seed):
     rows = elastic_rows_of_bcc()

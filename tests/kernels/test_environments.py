@@ -56,7 +56,7 @@ def atoms(seed, count, extent):
     return np.random.default_rng(seed).uniform(-extent, extent, (count, 3))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**31), count=st.integers(1, 5), skew=st.floats(-0.8, 0.8), size=st.floats(1.2, 4.0)
 )
@@ -67,7 +67,7 @@ def test_cells_smaller_than_the_radius_see_every_image(seed, count, skew, size):
     same(as_found(found, positions), by_hand(positions, cell, (True,) * 3, RADIUS))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), count=st.integers(1, 12), period=st.floats(0.8, 6.0))
 def test_a_cylinder_sees_its_images_along_the_line_only(seed, count, period):
     positions = atoms(seed, count, 4.0)

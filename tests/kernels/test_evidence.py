@@ -55,7 +55,7 @@ def dense(rows, noise, prior):
     return -0.5 * (whitened @ whitened + np.linalg.slogdet(2 * np.pi * covariance)[1])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 1000),
     levels=st.tuples(*[st.floats(1e-2, 3.0)] * 3),

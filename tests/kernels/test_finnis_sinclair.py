@@ -38,7 +38,7 @@ def exact(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return 0.5 * np.bincount(i, pair, minlength=len(positions)) - w["A"] * np.sqrt(density), forces
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 10**6), st.floats(2.9, 3.4))
 def test_the_table_gives_the_formulas_energies_and_forces(seed: int, lattice_constant: float) -> None:
     positions, cell = conventional_crystal("bcc", lattice_constant, (2, 2, 2))

@@ -120,7 +120,7 @@ def test_no_weights_no_fit():
     assert np.isfinite(np.delete(fits.coefficients, nothing, axis=0)).all()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(factor=st.floats(1e-3, 1e3), seed=st.integers(0, 1000))
 def test_only_ratios_of_weights_and_regularisation_matter(factor, seed):
     made = as_factors(observations(seed))
@@ -154,7 +154,7 @@ def test_ranks_count_what_the_data_alone_determine():
         assert fits.rank[WEIGHTINGS.tolist().index(list(map(float, weighting)))] == rank
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1000), spread=st.floats(0.0, 20.0))
 def test_more_kinds_of_observation_never_have_less_rank(seed, spread):
     patterns = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 1, 1]]

@@ -133,7 +133,7 @@ def test_a_part_that_does_not_exist_is_refused(iron: Relaxed, part: int, parts: 
         hessian_columns(MPI.COMM_SELF, IRON, iron.rough, part, parts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 12), st.integers(1, 30), st.integers(0, 2**31), st.floats(0.0, 0.6))
 def test_columns_of_one_colour_share_no_row(rows: int, columns: int, seed: int, density: float) -> None:
     pattern = np.random.default_rng(seed).random((rows, columns)) < density

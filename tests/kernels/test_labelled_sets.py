@@ -23,7 +23,7 @@ def ragged(counts, seed=0):
     }
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(counts=st.lists(st.integers(1, 7), min_size=1, max_size=8), shares=st.integers(1, 10))
 def test_shares_of_ragged_cells_are_every_cell_once(tmp_path_factory, counts, shares):
     path = tmp_path_factory.getbasetemp() / "ragged.npz"

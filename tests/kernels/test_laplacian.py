@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.units import GPa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matscipy.neighbours import neighbour_list
 from scipy.sparse import identity, kron
@@ -43,7 +43,6 @@ def graphs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return free, bonds[free[bonds].any(axis=1)]
 
 
-@settings(deadline=None)
 @given(graph=graphs(), stiffness=st.floats(0.1, 10.0), seed=st.integers(0, 100))
 def test_its_energy_is_that_of_springs(
     graph: tuple[np.ndarray, np.ndarray], stiffness: float, seed: int

@@ -143,7 +143,7 @@ def test_both_paths_give_the_same_forces_also_after_atoms_moved_far() -> None:
     np.testing.assert_allclose(quick, fresh, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6))
 def test_a_rotated_crystal_has_the_same_energy_and_rotated_forces_and_virial(seed: int) -> None:
     positions, cell = triclinic(seed)

@@ -25,7 +25,7 @@ def vectors_of(sector, images):
     ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31),
     count=st.integers(1, 30),
@@ -54,7 +54,7 @@ def test_sites_have_the_neighbours_they_have_in_the_whole_cylinder(seed, count, 
     assert np.asarray(sector.counts).tolist() == whole.mask.sum(axis=1).tolist()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**31), count=st.integers(1, 30), period=st.floats(0.8, 6.0))
 def test_each_image_is_there_once_and_its_share_reaches_its_atom(seed, count, period):
     positions = atoms(seed, count)
@@ -69,7 +69,7 @@ def test_each_image_is_there_once_and_its_share_reaches_its_atom(seed, count, pe
     assert np.allclose(sector.onto(chosen, count) @ carried, expected[chosen], rtol=0, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31), count=st.integers(1, 30), period=st.floats(0.8, 9.0), share=st.floats(0, 1)
 )

@@ -32,7 +32,7 @@ def constants_of(shape: list[tuple[float, float, float]]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["screw", "edge", "mixed"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(crystals)
 def test_each_solution_is_matscipys(kind: str, shape: list[tuple[float, float, float]]) -> None:
     cell, constants = oriented_cell(kind, "bcc", "W"), constants_of(shape)
@@ -52,7 +52,6 @@ def test_each_solution_is_matscipys(kind: str, shape: list[tuple[float, float, f
     st.lists(st.tuples(st.floats(-2.0, 2.0), st.floats(0.3, 3.0)), min_size=1, max_size=3),
     st.integers(0, 2**32 - 1),
 )
-@settings(deadline=None)
 def test_averages_in_closed_form_are_those_of_the_circle(upper: list[tuple[float, float]], seed: int) -> None:
     half = np.array([complex(*root) for root in upper])
     roots = np.concatenate([half, half.conj()])

@@ -43,7 +43,7 @@ class DoubleWell:
         return self.rotation @ bent
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), depth=st.floats(0.05, 2.0))
 def test_the_lowest_mode_is_the_known_one(seed: int, depth: float) -> None:
     well = DoubleWell(seed, depth)
@@ -54,7 +54,7 @@ def test_the_lowest_mode_is_the_known_one(seed: int, depth: float) -> None:
     assert np.max(mode.direction) == pytest.approx(1.0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), depth=st.floats(0.1, 2.0))
 def test_a_relaxation_that_starts_on_a_saddle_settles_in_a_well(seed: int, depth: float) -> None:
     well = DoubleWell(seed, depth)
@@ -112,7 +112,7 @@ class Crowd:
         return -self.matrix @ u
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1000), lowest=st.floats(-0.5, 0.25).filter(lambda x: abs(x) > 0.01))
 def test_the_sign_of_a_soft_mode_is_found_in_a_crowd(seed: int, lowest: float) -> None:
     others = np.random.default_rng(seed).normal(1.0, 0.12, 149).clip(0.4, 1.6)

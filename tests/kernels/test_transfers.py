@@ -55,7 +55,7 @@ def test_a_fit_of_elsewhere_is_judged_by_the_response_here(
     assert np.isnan(found["rmse_forces"][1]).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(share=st.floats(-2.0, 2.0), seed=st.integers(0, 2**32 - 1))
 def test_transfers_are_linear_in_the_fit(
     tmp_path_factory: pytest.TempPathFactory, share: float, seed: int

@@ -63,7 +63,7 @@ def directly(blocks, scales, gamma):
     return tuple(np.concatenate(each) for each in zip(*found, strict=True))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**31),
     axis=st.integers(0, 3),
@@ -145,7 +145,7 @@ def test_where_rows_determine_nothing_the_prior_does_on_an_axis_too():
         assert np.allclose(found, np.linalg.lstsq(rows[:, :-1] / gamma, rows[:, -1], rcond=None)[0] / gamma)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.floats(1e-12, 1e12), min_size=1, max_size=40))
 def test_runs_are_narrow_and_hold_every_value_once(values):
     values = np.array(values)

@@ -161,7 +161,7 @@ def _equal(read: dict[str, np.ndarray]) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_flipped_bit_is_found_or_does_no_harm(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -31,7 +31,7 @@ def points_of(task: Task) -> list[tuple[str, int | None]]:
     return [(f"{task.stage} {task.name}", None)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), paces=st.lists(st.floats(1e-4, 3.0), min_size=10, max_size=10))
 def test_everything_is_dealt_out_once_and_nothing_before_what_it_needs(
     plan: Plan, seed: int, paces: list[float]
@@ -95,7 +95,7 @@ def test_what_was_never_measured_travels_alone(plan: Plan) -> None:
 
 
 @given(pace=st.floats(1e-4, 5.0), window=st.integers(1, 8))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_batch_takes_a_second_or_is_one_point(plan: Plan, pace: float, window: int) -> None:
     schedule = relaxing(plan)
     batches = Batches(schedule)

@@ -122,7 +122,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return new_store(tmp_path_factory.mktemp("failures") / "a.zarr")
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.dictionaries(st.sampled_from(PLACES), causes))
 def test_what_was_written_last_is_read(
     store: Path, failures: dict[tuple[Block | Cylinder, int | None], Cause]

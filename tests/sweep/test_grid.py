@@ -5,7 +5,7 @@ import math
 import pickle
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import sweep.grid
@@ -91,7 +91,6 @@ def test_index_and_blocks_are_inverse(grid):
     assert [grid.index(block) for block in grid.blocks()] == list(itertools.product(*map(range, shape)))
 
 
-@settings(deadline=None)  # a grid of many blocks takes a while on a busy machine
 @given(grids())
 def test_keys_are_unique(grid):
     keys = [block.key for block in grid.blocks()]

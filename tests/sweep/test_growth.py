@@ -133,7 +133,7 @@ def test_growing_again_changes_nothing(store: Path) -> None:
     xr.testing.assert_identical(once, open_store(store).load())
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     radii=st.permutations([25.0, 10.0, 60.0]),
     sizes=st.permutations([4, 2, 16]),

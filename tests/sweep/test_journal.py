@@ -139,7 +139,7 @@ def test_an_index_may_keep_a_few_values_only(tmp_path: Path, journal: Journal) -
 
 
 @given(parts=st.integers(1, 400), count=st.integers(0, 8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_journals_are_read_the_same_in_parts_of_any_size(parts: int, count: int) -> None:
     """A part may end anywhere, and be smaller than a record."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -205,7 +205,6 @@ def test_a_record_is_synced_before_append_returns(tmp_path: Path, monkeypatch: p
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_a_journal_torn_anywhere_keeps_its_whole_frames(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -137,7 +137,7 @@ def test_a_torn_record_that_cannot_be_cut_off_goes_into_another_journal(
     assert held(tmp_path) == [[0], [1, 2]]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.sampled_from(["wait", "no wait", "sync"]), max_size=12),
     refused=st.sets(st.integers(1, 40), max_size=12),

@@ -127,7 +127,7 @@ def test_finished_blocks_need_nothing(prepared: Prepared) -> None:
     assert plan.points_done == 72
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_a_schedule_does_everything_once_in_any_order(plan: Plan, seed: int) -> None:
     schedule = Schedule(plan)
@@ -135,7 +135,7 @@ def test_a_schedule_does_everything_once_in_any_order(plan: Plan, seed: int) -> 
     assert dict(schedule.done) == {stage: count for stage, count in TASKS.items() if count}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_a_lost_fit_costs_its_own_block_only(plan: Plan, seed: int) -> None:
     schedule = Schedule(plan)
@@ -201,7 +201,7 @@ def test_a_lost_equilibrium_costs_every_block_once(plan: Plan) -> None:
     assert schedule.done["relaxations"] == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), data=st.data())
 def test_whatever_is_lost_everything_is_accounted_for(plan: Plan, seed: int, data: st.DataObject) -> None:
     names = [recipe.key for recipe in plan.artefacts] + [work.block.key for work in plan.blocks]

@@ -166,7 +166,7 @@ def test_further_dimensions_are_part_of_the_point() -> None:
     assert found.point["order"] == 4
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_labels_and_dimensions_does_not_matter(random: object) -> None:
     ds = store(falling, scatter=0.1, weight_energy=[1.0])

@@ -13,7 +13,7 @@ from sweep.variables import Status
 from tests.sweep.advice.made import falling, marked, store
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1000), st.sampled_from([0.05, 0.5, 2.0]))
 def test_members_are_those_that_no_other_point_beats(seed: int, scatter: float) -> None:
     ds = marked(

@@ -57,7 +57,7 @@ def test_regret_is_not_flattered_by_the_luck_of_the_best() -> None:
     assert holds >= 50
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000))
 def test_regrets_do_not_depend_on_the_scale_of_a_slice(seed: int) -> None:
     random = np.random.default_rng(seed)

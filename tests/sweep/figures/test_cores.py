@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.figures import FigureError, core_pictures
@@ -16,7 +16,6 @@ from tests.sweep.made_up import screw
 SITES = screw()["sites"].values
 
 
-@settings(deadline=None)
 @given(
     st.tuples(*[st.floats(-3, 3)] * 3).filter(lambda b: float(np.linalg.norm(b)) > 1),
     st.floats(-np.pi, np.pi),
@@ -33,7 +32,6 @@ def test_a_crystal_without_a_dislocation_has_no_picture() -> None:
         core_pictures(screw(burgers=2.7).assign(displacement_predictor=lambda ds: 0 * ds["sites"]))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-50, 50), min_size=4, max_size=4), st.integers(-3, 3), st.floats(1, 5))
 def test_differences_are_taken_modulo_the_burgers_vector(
     along: list[float], turns: int, length: float

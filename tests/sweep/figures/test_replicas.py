@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
@@ -15,7 +15,6 @@ from sweep.figures.replicas import confidence_of, interval_words, median_interva
 numbers = st.floats(1e-6, 1e6) | st.just(np.nan)
 
 
-@settings(deadline=None)
 @given(arrays(float, st.tuples(st.integers(1, 12), st.integers(1, 4)), elements=numbers))
 def test_the_median_is_numpys_and_lies_in_its_interval(values: np.ndarray) -> None:
     found = median_interval(xr.DataArray(values, dims=("replica", "lane")))
@@ -32,7 +31,6 @@ def test_the_median_is_numpys_and_lies_in_its_interval(values: np.ndarray) -> No
             assert one["median"] * (1 - 1e-12) <= one["high"] <= known.max()
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=15), st.randoms())
 def test_the_order_of_replicas_does_not_matter(values: list[float], random: object) -> None:
     shuffled = values.copy()

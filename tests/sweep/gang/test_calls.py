@@ -69,7 +69,7 @@ plain = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(value=plain)
 def test_plain_data_comes_back_equal(shared: Gang, value: object) -> None:
     assert call(shared, "echo", value=value) == value

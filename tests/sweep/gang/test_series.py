@@ -58,7 +58,7 @@ def test_no_calls_start_no_ranks() -> None:
     assert gang.generation == 0
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     ways=st.lists(st.sampled_from(["", "", "", "raise", "raise on the last", "foreign", "exit"]), max_size=6),
     asked=st.integers(0, 6),

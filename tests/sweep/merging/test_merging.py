@@ -83,7 +83,7 @@ def some_records(draw: st.DrawFn) -> list[Record]:
 
 
 # each makes stores, which takes a second: what a site may know of one point is met in a dozen ways by each
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=some_records(), second=some_records())
 def test_a_merge_is_the_store_that_was_given_every_record(
     tmp_path_factory: pytest.TempPathFactory, first: list[Record], second: list[Record]

@@ -123,7 +123,7 @@ def test_values_of_the_axis_without_a_logarithm_are_left_out() -> None:
     assert "left out below the logarithm's length: 1 points" in logarithmic["reason"].item()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(errors, st.floats(0.01, 100), st.floats(0.1, 10))
 def test_units_do_not_matter(values: np.ndarray, scale: float, stretch: float) -> None:
     fit = sweep.fit_rate(labelled(values), "domain_radius", ends="keep")
@@ -134,7 +134,7 @@ def test_units_do_not_matter(values: np.ndarray, scale: float, stretch: float) -
     np.testing.assert_allclose(np.log(other["prefactor"]), np.log(expected), atol=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(errors, st.permutations(range(3)), st.permutations(range(len(R))))
 def test_the_order_of_replicas_and_of_labels_does_not_matter(
     values: np.ndarray, replicas: list[int], places: list[int]
@@ -144,7 +144,7 @@ def test_the_order_of_replicas_and_of_labels_does_not_matter(
     assert_same(sweep.fit_rate(shuffled, "domain_radius"), sweep.fit_rate(error, "domain_radius"), rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     arrays(np.float64, (2, 3, len(R)), elements=st.floats(width=64)),
     st.sampled_from(["analytic", "bootstrap"]),
