@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.table import Table
 
 from sweep.artefact_users import mark_finished, using
 from sweep.burgers import keep_burgers_lengths
@@ -41,7 +42,7 @@ from sweep.store import (
 )
 from sweep.store.root import open_root
 from sweep.study.sections import Fidelity
-from sweep.summary import any_lost, saddles, status_counts, summary_table, truncation_table
+from sweep.summary import any_lost, material_line, saddles, status_counts, summary_table, truncation_table
 from sweep.transfers.gathering import gathered_transfers
 from sweep.trial import declared_measures, try_inputs
 from sweep.variables import Status
@@ -110,7 +111,8 @@ def run_study(
     progress = progress or Console(stderr=True, highlight=False, soft_wrap=True)
     with ExitStack() as held:
         try:
-            prepared = prepare(study, store, artefacts, fidelity, run_folder=run_folder)
+            with progress.status("reading the study"):
+                prepared = prepare(study, store, artefacts, fidelity, run_folder=run_folder)
             cluster, stage_ranks = where.for_stages(prepared.study.ranks.named)
             prepared = replace(prepared, stage_ranks=stage_ranks)
             if refinement is not None:
@@ -118,17 +120,20 @@ def run_study(
                 prepared = replace(prepared, choice=listed)
             prepared.check_unchanged(accept_versions=accept_versions)
             cluster.check()
-            tried = try_inputs(prepared)
-            prepared = replace(prepared, declared=declared_measures(prepared))
+            with progress.status("trying the study's inputs"):
+                tried = try_inputs(prepared)
+                prepared = replace(prepared, declared=declared_measures(prepared))
             lock = held.enter_context(driver_lock(prepared.folders.run, tell=progress.print))
             # who lost the lock to another host's driver writes no more
             guarded = prepared.folders.store.guarded(lock.check)
             prepared = replace(prepared, folders=replace(prepared.folders, store=guarded))
             # once more: another driver may have set it up during the trial
             prepared.check_unchanged(accept_versions=accept_versions)
-            remaining = prepared.remaining(retry_failed=retry_failed)
+            with progress.status("looking for what is recorded already"):
+                remaining = prepared.remaining(retry_failed=retry_failed)
             held.enter_context(using(prepared.folders.artefacts))
-            set_up(prepared)
+            with progress.status("laying out the store"):
+                set_up(prepared)
         except REFUSALS as error:
             raise RefusedError(str(error)) from error
         try:
@@ -158,17 +163,28 @@ def _run(
         progress.print(line, markup=False, highlight=False)
 
     compaction = Compaction(prepared.folders.store, remaining, tell)
-    compaction.begin()
-    plan = prepared.plan(remaining, verify=True)
+    with progress.status("writing what was recorded into the store, looking for what is left"):
+        compaction.begin()
+        plan = prepared.plan(remaining, verify=True)
     complete = True
     if not plan.nothing_to_do:
         tell(f"{left_to_do(plan)} to do, {cluster.described}")
+        if prepared.artefacts.has(prepared.recipes.material):
+            tell(material_line(prepared.artefacts.read(prepared.recipes.material)))
         complete = _work(prepared, plan, compaction, cluster, progress, seconds)
-    _write_configurations(prepared)
-    keep_burgers_lengths(prepared)
-    for line in gathered_transfers(prepared):
-        tell(line)
-    _sum_up(prepared, output, time.monotonic() - started, complete=complete)
+    with progress.status("writing cores into the store"):
+        _write_configurations(prepared)
+        keep_burgers_lengths(prepared)
+        for line in gathered_transfers(prepared):
+            tell(line)
+    with progress.status("summing up"):
+        *tables, points = _summary(prepared, complete=complete)
+    for table in tables:
+        output.print(table)
+    output.print(f"{points}; {time.monotonic() - started:.1f} s", markup=False)
+    output.print(f"store: {prepared.folders.store}", markup=False)
+    if not complete:
+        output.print("interrupted: run the same command again to go on")
     told = compaction.records
     for line in (*truncation_lines(told), *measure_lines(compaction.unmeasured), *failure_lines(told)):
         output.print(line, markup=False)
@@ -203,10 +219,12 @@ def _work(
     with (
         _stopping_on_interrupt(console) as stopping,
         Journal.create(folders.journals) as journal,
-        cluster.connected(site) as workers,
-        RunProgress(plan, console) as watch,
-        gangs(workers.client, _workplace(prepared, cluster, workers)),
+        ExitStack() as held,
     ):
+        with console.status("starting workers"):
+            workers = held.enter_context(cluster.connected(site))
+            held.enter_context(gangs(workers.client, _workplace(prepared, cluster, workers)))
+        watch = RunProgress(plan, console)
 
         def record_failure(failure: Failure) -> None:
             failure = _quoted(failure, folders.logs)
@@ -228,12 +246,14 @@ def _work(
             stopping=lambda: stopping() or late(),
         )
         try:
-            ended = engine.run() or not stopping()
+            with watch:
+                ended = engine.run() or not stopping()
         except BaseException:
             # who is made to stop waits for no file system
             compaction.finish()
             raise
-        compaction.finish(engine.journaled)
+        with console.status("writing what workers recorded into the store"):
+            compaction.finish(engine.journaled)
         return ended
 
 
@@ -312,21 +332,19 @@ def _write_configurations(prepared: Prepared) -> None:
             write_configuration(store, dislocation, radius, arrays, period=float(state["period"]))
 
 
-def _sum_up(prepared: Prepared, output: Console, seconds: float, *, complete: bool) -> None:
+def _summary(prepared: Prepared, *, complete: bool) -> Iterator[Table | str]:
+    """Say what the store holds after a run, and how good it is."""
     dataset, recipes = open_store(prepared.folders.store), prepared.recipes
     if recipes.comparing and complete:
-        output.print(truncation_table(dataset))
-    counts = ", ".join(f"{count} {status}" for status, count in status_counts(dataset).items())
-    if recipes.relaxing and complete and Status.relaxed.name in status_counts(dataset):
-        output.print(summary_table(dataset))
+        yield truncation_table(dataset)
+    counted = status_counts(dataset)
+    if recipes.relaxing and complete and Status.relaxed.name in counted:
+        yield summary_table(dataset)
         relaxed, unstable = saddles(dataset)
         if unstable:
-            output.print(
+            yield (
                 f"under {unstable} of {relaxed} fits the reference's core is a saddle (relative_stiffness < 0): their "
                 "errors are those of the minimum below it"
             )
-    points = f"{prepared.grid.n_points} points: {counts}" if recipes.fitting else "no point was asked for"
-    output.print(f"{points}; {seconds:.1f} s", markup=False)
-    output.print(f"store: {prepared.folders.store}", markup=False)
-    if not complete:
-        output.print("interrupted: run the same command again to go on")
+    counts = ", ".join(f"{count} {status}" for status, count in counted.items())
+    yield f"{prepared.grid.n_points} points: {counts}" if recipes.fitting else "no point was asked for"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -75,6 +76,22 @@ def truncation_table(dataset: xr.Dataset) -> Table:
             status = Status(cell["truncation_status"].item()).name
             table.add_row(str(dislocation), f"{radius:g}", *(f"{error:.4g}" for error in errors), status)
     return table
+
+
+def material_line(material: Mapping[str, Any]) -> str:
+    """Say what crystal the reference makes, as `kernels.materials.bulk_properties` measured it.
+
+    Examples
+    --------
+    >>> measured = {"structure": "bcc", "element": "W", "lattice_constant": 3.1803, "C11": 523.0, "C12": 203.2}
+    >>> material_line({**measured, "C44": 160.9})
+    'the reference: bcc W, lattice constant 3.1803 Å; C11 523.0 GPa, C12 203.2 GPa, C44 160.9 GPa'
+    """
+    elastic = ", ".join(f"{name} {float(material[name]):.1f} GPa" for name in ("C11", "C12", "C44"))
+    crystal = f"{material['structure']} {material['element']}"
+    return (
+        f"the reference: {crystal}, lattice constant {float(material['lattice_constant']):.4f} Å; {elastic}"
+    )
 
 
 def any_lost(dataset: xr.Dataset, *, fitting: bool) -> bool:

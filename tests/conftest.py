@@ -21,6 +21,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     status, output, errors = run(write_study(folder))
     assert status == 0, errors
+    # as published: M. I. Mendelev et al., Phil. Mag. 83:3977 (2003), potential 2
+    assert "bcc Fe, lattice constant 2.8553 Å" in errors
     assert "medians by virial weight" in output
     assert str(folder / "small-iron.zarr") in output
     return folder

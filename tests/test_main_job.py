@@ -1,7 +1,10 @@
 """The main job from study file to store."""
 
 import json
+import os
+import pty
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +150,32 @@ def test_a_second_run_computes_nothing(finished: Path) -> None:
         path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.suffix in (".npz", ".journal")
     }
     assert again == files
+
+
+def test_a_terminal_is_shown_what_a_run_is_at_and_a_pipe_is_not(finished: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*SWEEP, "run", "small-iron.yaml"],
+        cwd=finished,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = b""
+    # a terminal that nobody writes to any more is an input/output error
+    with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:
+        while part := terminal.read(4096):
+            shown += part
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    at = ["reading the study", "trying the study's inputs", "looking for what is recorded", "summing up"]
+    places = [shown.find(words.encode()) for words in at]
+    assert -1 not in places
+    assert places == sorted(places)
+    _, piped, errors = run(finished / "small-iron.yaml")
+    assert not any(words in output + piped + errors for words in at)
 
 
 def test_plan_says_that_all_is_done(finished: Path) -> None:
