@@ -61,8 +61,11 @@ slurm-test: $(READY)
 container-test: $(READY)
 	$(BIN)/python -m pytest tests/deployments/test_containers.py $(PYTEST)
 
+# Files side by side, the longest first (tests/conftest.py); more than four at once would want the memory of a server.
+ALONGSIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+	$(BIN)/python -m pytest -m "not slow" $(ALONGSIDE) $(PYTEST)
 
 # CHAOS_SEED=n deals the same kills again; CHAOS_WRITE=1 keeps the figures in benchmarks/results/chaos.md
 chaos: $(READY)

@@ -1,4 +1,4 @@
-"""JAX's cache of compiled programs, and what is left in it by a rank that was killed as it wrote."""
+"""JAX's cache of compiled programs: one for each gang, what others have compiled in it from the start."""
 
 from __future__ import annotations
 
@@ -9,26 +9,57 @@ from typing import Any
 
 import jax
 
+from kernels.processors import abilities, processor_count
+from kernels.shared_programs import SUFFIX, SharedPrograms, shared_folder
+
 # Programs that compile faster than this are not kept, s.
 LEAST_COMPILE_S = 0.5
+# JAX says so once a program has been compiled and kept.
+_COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
 def use_compilation_cache(folder: str) -> None:
     """Keep compiled programs in a folder, written by rank 0 only: JAX's cache is not written atomically.
 
+    What other gangs have compiled, of this run or another, is taken from the folder that all share
+    (`kernels.shared_programs.shared_folder`), and what this one compiles is given to it.
+
     Parameters
     ----------
     folder : str
-        One gang's own; made where it is missing.
+        One gang's own; made where it is missing. Programs lie in a folder below it by the processors they are for, which
+        JAX's names of programs do not tell apart, or not for certain.
     """
     from mpi4py import MPI
 
     writes = MPI.COMM_WORLD.rank == 0
+    # how a program is cut into tasks depends on how many processors it was compiled for
+    processors = f"{abilities()}-{processor_count()}"
+    own = Path(folder) / processors
     if writes:
-        remove_torn_programs(Path(folder))
-    jax.config.update("jax_compilation_cache_dir", folder)  # type: ignore[no-untyped-call]
-    least = LEAST_COMPILE_S if writes else 1e9
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", least)  # type: ignore[no-untyped-call]
+        own.mkdir(parents=True, exist_ok=True)
+        remove_torn_programs(own)
+        if (shared := shared_folder()) is not None:
+            _share(SharedPrograms(own, shared / processors))
+    for name, value in {
+        "jax_compilation_cache_dir": str(own),
+        # its other caches lie in this one, whose path would become part of every program's name
+        "jax_persistent_cache_enable_xla_caches": "none",
+        "jax_persistent_cache_min_compile_time_secs": LEAST_COMPILE_S if writes else 1e9,
+    }.items():
+        jax.config.update(name, value)  # type: ignore[no-untyped-call]
+
+
+def _share(programs: SharedPrograms) -> None:
+    """Share programs now, and whenever one has been compiled that is kept."""
+
+    def compiled(event: str, duration_secs: float, **_: str | int) -> None:
+        if event == _COMPILED and duration_secs >= LEAST_COMPILE_S:
+            programs.exchange()
+
+    programs.make_room()
+    programs.exchange()
+    jax.monitoring.register_event_duration_secs_listener(compiled)
 
 
 def remove_torn_programs(folder: Path) -> list[str]:
@@ -45,7 +76,7 @@ def remove_torn_programs(folder: Path) -> list[str]:
         Names of what was removed.
     """
     decompress, torn = _decompression(), []
-    for program in sorted(folder.glob("*-cache")):
+    for program in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             decompress(program.read_bytes())
         except FileNotFoundError:

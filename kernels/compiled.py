@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import shutil
 import tempfile
 import warnings
@@ -13,6 +12,8 @@ from typing import Any
 
 from ace_jax.eval import ffi
 from mpi4py import MPI
+
+from kernels.processors import abilities
 
 
 class SlowForcesWarning(RuntimeWarning):
@@ -69,22 +70,12 @@ def _attempt() -> Path | str:
 
 def _library() -> Path:
     try:
-        return Path(ffi.library(cache=ffi.cache_dir() / _processor()))
+        return Path(ffi.library(cache=ffi.cache_dir() / abilities()))
     except OSError:
         # a read-only home, or a full one
         private = tempfile.mkdtemp(prefix="farfield-kernel-")
         atexit.register(shutil.rmtree, private, ignore_errors=True)
         return Path(ffi.library(cache=private))
-
-
-def _processor() -> str:
-    """Name what this host's processor can do: hosts of one model may differ, virtual ones above all."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return "any"
-    abilities = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return hashlib.sha256(abilities.encode()).hexdigest()[:12]
 
 
 def _not_registered(library: Path) -> str:

@@ -1,7 +1,8 @@
-"""One processor for each rank: the one it is given, or one that no other rank on its host has."""
+"""One processor for each rank: the one it is given, or one that no other rank on its host has; and what it can do."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Iterable
@@ -81,3 +82,34 @@ def take(given: int | str | None) -> None:
             )
     if isinstance(given, int):
         os.sched_setaffinity(0, {given})
+
+
+def abilities() -> str:
+    """Name what this host's processor can do: what was compiled for one host runs on others of the same name.
+
+    Hosts of one model may differ, virtual ones above all.
+
+    Examples
+    --------
+    >>> abilities() == abilities()
+    True
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "any"
+    listed = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return hashlib.sha256(listed.encode()).hexdigest()[:12]
+
+
+def processor_count() -> int:
+    """Count the processors that this process may use.
+
+    Examples
+    --------
+    >>> processor_count() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

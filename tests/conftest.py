@@ -1,6 +1,9 @@
-"""How property tests are run, and the small study, run once for all tests that look at its store."""
+"""How tests are run, and the small study, run once for all tests that look at its store."""
 
+import atexit
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,33 @@ import xarray as xr
 from hypothesis import settings
 
 import sweep
+from kernels.shared_programs import VARIABLE
 from tests.small_study import SMALLER, run, write_study
 
 # a deadline is a wall time, which no test asserts: a busy machine misses it
 settings.register_profile("farfield", deadline=None)
 settings.load_profile("farfield")
+
+# what gangs of one test have compiled, those of the next need not; the user's own programs are left alone
+if VARIABLE not in os.environ:
+    os.environ[VARIABLE] = tempfile.mkdtemp(prefix="farfield-programs-")
+    atexit.register(shutil.rmtree, os.environ[VARIABLE], ignore_errors=True)
+
+# whole studies and clusters take longest: what takes seconds fills in behind them
+_LONGEST_FIRST = ("", "chaos", "deployments", "docs", "kernels", "sweep")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that workers end together."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    top, *below = item.path.relative_to(item.config.rootpath).parts
+    if top != "tests":
+        # doctests, beside the code
+        return len(_LONGEST_FIRST)
+    return _LONGEST_FIRST.index(below[0] if len(below) > 1 else "")
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """A real SLURM cluster for the session, on this machine."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,14 @@ import pytest
 LOCAL_CLUSTER = Path(__file__).resolve().parents[2] / "deployments" / "slurm" / "local-cluster.sh"
 REQUIRED = "FARFIELD_REQUIRE_SLURM"
 PATH = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Keep two workers of pytest from finding the same ports free."""
+    with (Path(tempfile.gettempdir()) / f"farfield-slurm-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +36,10 @@ def slurm() -> Iterator[Path]:
         )
     # sockets need a short path
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
-    up = subprocess.run(
-        [LOCAL_CLUSTER, "up", folder], capture_output=True, text=True, check=False, timeout=120
-    )
+    with _one_at_a_time():
+        up = subprocess.run(
+            [LOCAL_CLUSTER, "up", folder], capture_output=True, text=True, check=False, timeout=120
+        )
     assert up.returncode == 0, up.stderr
     name, _, value = up.stdout.strip().removeprefix("export ").partition("=")
     with pytest.MonkeyPatch.context() as environment:

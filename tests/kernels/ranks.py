@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,13 @@ def on_ranks(count: int, kernel: str, folder: Path, **arguments: Any) -> dict[st
     ]
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [*command, json.dumps(arguments)], cwd=root, capture_output=True, text=True, timeout=120, check=False
+        [*command, json.dumps(arguments)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "FARFIELD_JAX_CACHE": str(folder / "compiled")},
     )
     assert done.returncode == 0, done.stderr
     with np.load(answer) as stored:

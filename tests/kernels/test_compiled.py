@@ -101,7 +101,7 @@ def test_processors_of_other_abilities_have_folders_of_their_own(fresh, monkeypa
     monkeypatch.setenv("CXX", compiler(fresh, WRITES_NONSENSE))
     here = compiled._library()
     assert compiled._library() == here, "compiled again"
-    monkeypatch.setattr(compiled, "_processor", lambda: "other")
+    monkeypatch.setattr(compiled, "abilities", lambda: "other")
     there = compiled._library()
     assert here.parent != there.parent
     assert {here.parent.parent, there.parent.parent} == {Path(os.environ["ACEJAX_FFI_CACHE"])}
