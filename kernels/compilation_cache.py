@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from kernels.shared_programs import SUFFIX, SharedPrograms, shared_folder
 
 # Programs that compile faster than this are not kept, s.
 LEAST_COMPILE_S = 0.5
-# JAX says so once a program has been compiled and kept.
+# What JAX says before it looks for a program, and once it has compiled one and kept it.
+_ASKED = "/jax/compilation_cache/compile_requests_use_cache"
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
@@ -27,8 +30,8 @@ def use_compilation_cache(folder: str) -> None:
     Parameters
     ----------
     folder : str
-        One gang's own; made where it is missing. Programs lie in a folder below it by the processors they are for, which
-        JAX's names of programs do not tell apart, or not for certain.
+        One gang's own; made where it is missing. Programs lie in a folder below it by the processors they are for,
+        which the names that JAX gives them need not tell apart. A rank with other processors than rank 0's finds none.
     """
     from mpi4py import MPI
 
@@ -37,10 +40,12 @@ def use_compilation_cache(folder: str) -> None:
     processors = f"{abilities()}-{processor_count()}"
     own = Path(folder) / processors
     if writes:
-        own.mkdir(parents=True, exist_ok=True)
+        # without a folder JAX goes on, and says so
+        with suppress(OSError):
+            own.mkdir(parents=True, exist_ok=True)
         remove_torn_programs(own)
         if (shared := shared_folder()) is not None:
-            _share(SharedPrograms(own, shared / processors))
+            _share(SharedPrograms(own, shared / processors, is_whole))
     for name, value in {
         "jax_compilation_cache_dir": str(own),
         # its other caches lie in this one, whose path would become part of every program's name
@@ -51,14 +56,19 @@ def use_compilation_cache(folder: str) -> None:
 
 
 def _share(programs: SharedPrograms) -> None:
-    """Share programs now, and whenever one has been compiled that is kept."""
+    """Take programs now and whenever one is looked for, and give those that are compiled and kept."""
+
+    def asked(event: str, **_: str | int) -> None:
+        if event == _ASKED:
+            programs.take()
 
     def compiled(event: str, duration_secs: float, **_: str | int) -> None:
         if event == _COMPILED and duration_secs >= LEAST_COMPILE_S:
-            programs.exchange()
+            programs.give()
 
     programs.make_room()
-    programs.exchange()
+    programs.take()
+    jax.monitoring.register_event_listener(asked)
     jax.monitoring.register_event_duration_secs_listener(compiled)
 
 
@@ -75,18 +85,24 @@ def remove_torn_programs(folder: Path) -> list[str]:
     list of str
         Names of what was removed.
     """
-    decompress, torn = _decompression(), []
-    for program in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            decompress(program.read_bytes())
-        except FileNotFoundError:
-            continue
-        except Exception:  # noqa: BLE001 - each compression has errors of its own
-            program.unlink(missing_ok=True)
-            torn.append(program.name)
-    return torn
+    torn = [path for path in sorted(folder.glob(f"*{SUFFIX}")) if not is_whole(path)]
+    for path in torn:
+        path.unlink(missing_ok=True)
+    return [path.name for path in torn]
 
 
+def is_whole(program: Path) -> bool:
+    """Whether a compiled program was written to its end; one that is gone is not torn."""
+    try:
+        _decompression()(program.read_bytes())
+    except FileNotFoundError:
+        return True
+    except Exception:  # noqa: BLE001 - each compression has errors of its own
+        return False
+    return True
+
+
+@cache
 def _decompression() -> Callable[[bytes], Any]:
     """Give what JAX decompresses its programs with: the best that is installed."""
     for module in ("compression.zstd", "zstandard"):

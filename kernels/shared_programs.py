@@ -1,25 +1,27 @@
-"""Compiled programs that all gangs of a user share: what one has compiled, no other compiles again."""
+"""Compiled programs that all gangs of a user share: what one has compiled, none that asks later compiles again."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "FARFIELD_PROGRAMS"
 """Names the folder of shared programs; set and empty, nothing is shared."""
 LARGEST_BYTES = 128 * 2**20
-"""What a folder may hold: some five hundred programs, which are looked through when a gang starts. The oldest go."""
+"""What may be shared: some five hundred programs, which are looked through when a gang starts. The oldest go."""
 SUFFIX = "-cache"
 """How JAX ends the names of programs."""
+_UNFINISHED = ".unfinished-"
+# A copy takes far less: what is older was left by a process that was killed, s.
+_ABANDONED_S = 3600.0
 
 
 def shared_folder() -> Path | None:
     """Folder of shared programs: ``FARFIELD_PROGRAMS``, or in the user's own cache; None where nothing is shared.
-
-    Who may write there decides what programs a gang runs: by default the user alone.
 
     Examples
     --------
@@ -29,11 +31,12 @@ def shared_folder() -> Path | None:
     ...     str(shared_folder())
     '/scratch/me/farfield/programs'
     """
-    if (named := os.environ.get(VARIABLE)) is not None:
-        return Path(named).expanduser() if named else None
     try:
+        if (named := os.environ.get(VARIABLE)) is not None:
+            return Path(named).expanduser() if named else None
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError:
+        # nobody knows where this user is at home
         return None
     return Path(home) / "farfield" / "programs"
 
@@ -41,44 +44,68 @@ def shared_folder() -> Path | None:
 class SharedPrograms:
     """Shares the programs of a folder that this process alone writes into.
 
-    JAX does not write programs in one step, so gangs do not write into one folder. What is shared has been written
-    whole and is put there in one step; whatever goes wrong with it costs time and nothing else.
+    JAX does not write programs in one step, so gangs do not write into one folder. Whatever goes wrong with what is
+    shared costs time and nothing else.
 
     Parameters
     ----------
     own : Path
-        The process's folder, without torn programs.
+        The process's folder.
     shared : Path
-        Everyone's, for hosts whose processors can do the same.
+        Everyone's, for hosts with the same processors; made where it is missing, for this user alone. A folder of
+        another user's is left alone: its programs would run here.
+    is_whole : callable
+        Whether a program is whole, as far as can be told.
 
     Examples
     --------
     >>> from tempfile import mkdtemp
-    >>> shared, mine, yours = (Path(mkdtemp()) for _ in range(3))
+    >>> shared, mine, yours = Path(mkdtemp()) / "shared", Path(mkdtemp()), Path(mkdtemp())
+    >>> programs = SharedPrograms(mine, shared, Path.exists)
+    >>> programs.take()
     >>> _ = (mine / "sine-cache").write_text("compiled")
-    >>> SharedPrograms(mine, shared).exchange()
-    >>> SharedPrograms(yours, shared).exchange()
+    >>> programs.give()
+    >>> SharedPrograms(yours, shared, Path.exists).take()
     >>> (yours / "sine-cache").read_text()
     'compiled'
     """
 
-    def __init__(self, own: Path, shared: Path) -> None:
-        self._own, self._shared = own, shared
+    def __init__(self, own: Path, shared: Path, is_whole: Callable[[Path], bool]) -> None:
+        self._own, self._shared, self._is_whole = own, shared, is_whole
+        self._known = _names(own)
 
-    def exchange(self) -> None:
-        """Give what others lack, and take what they gave."""
-        with suppress(OSError):
-            self._shared.mkdir(parents=True, exist_ok=True, mode=0o700)
-            own, shared = _names(self._own), _names(self._shared)
-            for name in own - shared:
-                _copy(self._own / name, self._shared / name)
-            for name in shared - own:
+    def take(self) -> None:
+        """Take what others gave; what is not whole is taken from all."""
+        if not self._is_ours():
+            return
+        for name in _names(self._shared) - self._known:
+            with suppress(OSError):
                 _link(self._shared / name, self._own / name)
+                if self._is_whole(self._own / name):
+                    self._known.add(name)
+                else:
+                    (self._own / name).unlink()
+                    (self._shared / name).unlink()
+
+    def give(self) -> None:
+        """Give what this process has compiled since it last did."""
+        if not self._is_ours():
+            return
+        for name in _names(self._own) - self._known:
+            with suppress(OSError):
+                if self._is_whole(self._own / name):
+                    _copy(self._own / name, self._shared / name)
+            self._known.add(name)
 
     def make_room(self) -> None:
-        """Remove the oldest of what is shared, where it has become too much."""
+        """Remove the oldest of what is shared, where it has become too much, and what was never finished.
+
+        The folders for other processors, which lie beside the shared one, count as well.
+        """
         with suppress(OSError):
-            found = [(path.stat(), path) for path in self._shared.glob(f"*{SUFFIX}")]
+            for folder in (self._own, *self._shared.parent.iterdir()):
+                _remove_abandoned(folder)
+            found = [(path.stat(), path) for path in self._shared.parent.glob(f"*/*{SUFFIX}")]
             size = sum(about.st_size for about, _ in found)
             for about, path in sorted(found, key=lambda each: each[0].st_mtime_ns):
                 if size <= LARGEST_BYTES:
@@ -86,17 +113,38 @@ class SharedPrograms:
                 path.unlink(missing_ok=True)
                 size -= about.st_size
 
+    def _is_ours(self) -> bool:
+        """Make the shared folder where it is missing; whether it is there and this user's."""
+        with suppress(OSError):
+            for missing in reversed([folder for folder in self._shared.parents if not folder.exists()]):
+                # of each level the user alone, whatever the umask: who can rename a folder can replace what it holds
+                missing.mkdir(mode=0o700, exist_ok=True)
+            self._shared.mkdir(mode=0o700, exist_ok=True)
+            return self._shared.stat().st_uid == os.getuid()
+        return False
+
 
 def _names(folder: Path) -> set[str]:
-    return {entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX)}
+    try:
+        return {entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX)}
+    except OSError:
+        return set()
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for path in folder.glob(f"{_UNFINISHED}*"):
+        if time.time() - path.stat().st_mtime > _ABANDONED_S:
+            path.unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file so that it is there whole or not at all."""
-    handle, temporary = tempfile.mkstemp(prefix=".", dir=target.parent)
-    os.close(handle)
+    handle, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=target.parent)
     try:
-        shutil.copyfile(source, temporary)
+        with os.fdopen(handle, "wb") as copy:
+            copy.write(source.read_bytes())
+            copy.flush()
+            os.fsync(copy.fileno())
         Path(temporary).replace(target)
     except OSError:
         Path(temporary).unlink(missing_ok=True)

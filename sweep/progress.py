@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +23,11 @@ from sweep.schedule import Event
 
 # Where there is no terminal, a stage speaks at its end and at most this often, s.
 QUIET_S = 15.0
+
+
+def saying(console: Console, words: str) -> AbstractContextManager[object]:
+    """Say on a terminal what is being done as long as it lasts; elsewhere nothing."""
+    return console.status(words) if console.is_terminal else nullcontext()
 
 
 class RunProgress:

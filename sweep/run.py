@@ -27,7 +27,7 @@ from sweep.lock import driver_lock
 from sweep.measuring import measure_lines
 from sweep.plan import Plan, left_to_do
 from sweep.prepared import Prepared, prepare
-from sweep.progress import RunProgress
+from sweep.progress import RunProgress, saying
 from sweep.refinement import Refinement
 from sweep.refusals import REFUSALS, RefusedError
 from sweep.remaining import Remaining
@@ -111,7 +111,7 @@ def run_study(
     progress = progress or Console(stderr=True, highlight=False, soft_wrap=True)
     with ExitStack() as held:
         try:
-            with progress.status("reading the study"):
+            with saying(progress, "reading the study"):
                 prepared = prepare(study, store, artefacts, fidelity, run_folder=run_folder)
             cluster, stage_ranks = where.for_stages(prepared.study.ranks.named)
             prepared = replace(prepared, stage_ranks=stage_ranks)
@@ -120,7 +120,7 @@ def run_study(
                 prepared = replace(prepared, choice=listed)
             prepared.check_unchanged(accept_versions=accept_versions)
             cluster.check()
-            with progress.status("trying the study's inputs"):
+            with saying(progress, "trying the study's inputs"):
                 tried = try_inputs(prepared)
                 prepared = replace(prepared, declared=declared_measures(prepared))
             lock = held.enter_context(driver_lock(prepared.folders.run, tell=progress.print))
@@ -129,10 +129,10 @@ def run_study(
             prepared = replace(prepared, folders=replace(prepared.folders, store=guarded))
             # once more: another driver may have set it up during the trial
             prepared.check_unchanged(accept_versions=accept_versions)
-            with progress.status("looking for what is recorded already"):
+            with saying(progress, "looking for what is recorded already"):
                 remaining = prepared.remaining(retry_failed=retry_failed)
             held.enter_context(using(prepared.folders.artefacts))
-            with progress.status("laying out the store"):
+            with saying(progress, "laying out the store"):
                 set_up(prepared)
         except REFUSALS as error:
             raise RefusedError(str(error)) from error
@@ -163,7 +163,7 @@ def _run(
         progress.print(line, markup=False, highlight=False)
 
     compaction = Compaction(prepared.folders.store, remaining, tell)
-    with progress.status("writing what was recorded into the store, looking for what is left"):
+    with saying(progress, "writing what was recorded into the store, looking for what is left"):
         compaction.begin()
         plan = prepared.plan(remaining, verify=True)
     complete = True
@@ -172,12 +172,12 @@ def _run(
         if prepared.artefacts.has(prepared.recipes.material):
             tell(material_line(prepared.artefacts.read(prepared.recipes.material)))
         complete = _work(prepared, plan, compaction, cluster, progress, seconds)
-    with progress.status("writing cores into the store"):
+    with saying(progress, "writing cores into the store"):
         _write_configurations(prepared)
         keep_burgers_lengths(prepared)
         for line in gathered_transfers(prepared):
             tell(line)
-    with progress.status("summing up"):
+    with saying(progress, "summing up"):
         *tables, points = _summary(prepared, complete=complete)
     for table in tables:
         output.print(table)
@@ -221,7 +221,7 @@ def _work(
         Journal.create(folders.journals) as journal,
         ExitStack() as held,
     ):
-        with console.status("starting workers"):
+        with saying(console, "starting workers"):
             workers = held.enter_context(cluster.connected(site))
             held.enter_context(gangs(workers.client, _workplace(prepared, cluster, workers)))
         watch = RunProgress(plan, console)
@@ -252,7 +252,7 @@ def _work(
             # who is made to stop waits for no file system
             compaction.finish()
             raise
-        with console.status("writing what workers recorded into the store"):
+        with saying(console, "writing what workers recorded into the store"):
             compaction.finish(engine.journaled)
         return ended
 

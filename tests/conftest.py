@@ -19,7 +19,7 @@ settings.register_profile("farfield", deadline=None)
 settings.load_profile("farfield")
 
 # what gangs of one test have compiled, those of the next need not; the user's own programs are left alone
-if VARIABLE not in os.environ:
+if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ[VARIABLE] = tempfile.mkdtemp(prefix="farfield-programs-")
     atexit.register(shutil.rmtree, os.environ[VARIABLE], ignore_errors=True)
 

@@ -29,10 +29,11 @@ def plan(
 ) -> None:
     """Say what a run would do, what not and why, and what that costs by what earlier calls took; nothing is written."""
     from sweep.forecast import described, forecast
+    from sweep.progress import saying
     from sweep.refusals import RefusedError
 
     console = Console(soft_wrap=True, highlight=False)
-    with Console(stderr=True).status("looking at store, journals and artefacts"):
+    with saying(Console(stderr=True), "looking at store, journals and artefacts"):
         found = forecast(study, store=store, artefacts=artefacts, run_folder=run_folder)
     for line in described(found):
         console.print(line, markup=False)

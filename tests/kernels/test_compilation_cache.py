@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from kernels import shared_programs
-from kernels.compilation_cache import remove_torn_programs
+from kernels.compilation_cache import is_whole, remove_torn_programs
 from kernels.shared_programs import SharedPrograms, shared_folder
 
 PROGRAM = """\
@@ -40,6 +41,11 @@ def programs(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in folder.glob("*/*-cache")}
 
 
+def sharing(tmp_path: Path, own: str) -> SharedPrograms:
+    (tmp_path / own).mkdir(exist_ok=True)
+    return SharedPrograms(tmp_path / own, tmp_path / "programs/shared", Path.exists)
+
+
 def test_a_program_torn_by_a_kill_is_compiled_and_kept_again(tmp_path: Path) -> None:
     assert computed(tmp_path, None) == 0
     whole = programs(tmp_path)
@@ -64,16 +70,64 @@ def test_what_one_gang_has_compiled_no_other_compiles_again(tmp_path: Path) -> N
     assert computed(tmp_path / "two", shared) == len(compiled)
 
 
-def test_a_torn_program_is_not_shared(tmp_path: Path) -> None:
-    assert computed(tmp_path / "one", None) == 0
-    whole = programs(tmp_path / "one")
+def test_a_running_gang_takes_what_another_has_compiled_meanwhile(tmp_path: Path) -> None:
+    one, two = sharing(tmp_path, "one"), sharing(tmp_path, "two")
+    two.take()
+    (tmp_path / "one/sine-cache").write_bytes(b"compiled")
+    one.give()
+    two.take()
+    assert (tmp_path / "two/sine-cache").read_bytes() == b"compiled"
+
+
+def test_a_torn_program_is_neither_given_nor_left_to_others(tmp_path: Path) -> None:
+    """A full disk tears what JAX writes, and JAX goes on; a host that goes down, what was shared."""
+    assert computed(tmp_path / "one", tmp_path / "shared") == 0
+    whole = programs(tmp_path / "shared")
     torn = whole[min(whole)]
-    # as a rank that is killed while it writes leaves it
-    os.truncate(torn, torn.stat().st_size // 2)
-    computed(tmp_path / "one", tmp_path / "shared")
-    folder = next((tmp_path / "shared").iterdir())
-    assert {path.name for path in folder.iterdir()} == whole.keys()
-    assert remove_torn_programs(folder) == []
+    torn.unlink()
+    torn.write_bytes(b"torn")
+    assert computed(tmp_path / "two", tmp_path / "shared") == len(whole) - 1
+    again = programs(tmp_path / "shared")
+    assert again.keys() == whole.keys()
+    assert all(is_whole(path) for path in again.values())
+    one = SharedPrograms(tmp_path / "one", tmp_path / "other", is_whole)
+    (tmp_path / "one" / "torn-cache").write_bytes(b"torn")
+    one.give()
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_what_had_to_make_room_is_not_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = sharing(tmp_path, "one")
+    (tmp_path / "one/sine-cache").write_bytes(bytes(100))
+    programs.give()
+    monkeypatch.setattr(shared_programs, "LARGEST_BYTES", 50)
+    programs.make_room()
+    programs.give()
+    sharing(tmp_path, "one").give()
+    assert list((tmp_path / "programs/shared").iterdir()) == []
+
+
+def test_a_folder_of_another_users_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = tmp_path / "programs/shared"
+    theirs.mkdir(parents=True)
+    (theirs / "sine-cache").write_bytes(b"something else")
+    monkeypatch.setattr(os, "getuid", lambda: theirs.stat().st_uid + 1)
+    programs = sharing(tmp_path, "one")
+    programs.take()
+    (tmp_path / "one/cosine-cache").write_bytes(b"compiled")
+    programs.give()
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["cosine-cache"]
+    assert [path.name for path in theirs.iterdir()] == ["sine-cache"]
+
+
+def test_nobody_else_may_write_what_will_run_here(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        sharing(tmp_path, "one").take()
+    finally:
+        os.umask(before)
+    for folder in ("programs", "programs/shared"):
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("place", ["no folder", "/proc/farfield"])
@@ -87,26 +141,45 @@ def test_programs_are_shared_over_file_systems(tmp_path: Path, monkeypatch: pyte
     def refused(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")
 
-    own, shared = tmp_path / "own", tmp_path / "shared"
-    own.mkdir()
-    shared.mkdir()
-    (shared / "sine-cache").write_bytes(b"compiled")
+    programs = sharing(tmp_path, "one")
+    programs.take()
+    (tmp_path / "programs/shared/sine-cache").write_bytes(b"compiled")
     monkeypatch.setattr(Path, "hardlink_to", refused)
-    SharedPrograms(own, shared).exchange()
-    assert (own / "sine-cache").read_bytes() == b"compiled"
-    assert [path.name for path in own.iterdir()] == ["sine-cache"]
+    programs.take()
+    assert (tmp_path / "one/sine-cache").read_bytes() == b"compiled"
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["sine-cache"]
 
 
-def test_the_oldest_programs_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for age, name in enumerate(["new", "old", "older"]):
-        path = tmp_path / f"{name}-cache"
+def test_the_oldest_programs_make_room_for_any_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for age, name in enumerate(["shared/new", "other/old", "shared/older"]):
+        path = tmp_path / f"programs/{name}-cache"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(100))
         os.utime(path, (1e9 - age, 1e9 - age))
     monkeypatch.setattr(shared_programs, "LARGEST_BYTES", 250)
-    SharedPrograms(tmp_path, tmp_path).make_room()
-    assert {path.name for path in tmp_path.iterdir()} == {"new-cache", "old-cache"}
+    sharing(tmp_path, "one").make_room()
+    assert {path.name for path in tmp_path.glob("programs/*/*")} == {"new-cache", "old-cache"}
 
 
-def test_nothing_is_shared_where_the_user_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(shared_programs.VARIABLE, "")
+def test_what_killed_processes_left_unfinished_goes_in_time(tmp_path: Path) -> None:
+    programs = sharing(tmp_path, "one")
+    programs.take()
+    for folder in ("one", "programs/shared"):
+        for name, age_s in (("being-written", 0.0), ("left", 7200.0)):
+            path = tmp_path / folder / f".unfinished-{name}"
+            path.write_bytes(b"half")
+            os.utime(path, (time.time() - age_s,) * 2)
+    programs.make_room()
+    programs.take()
+    assert [path.name for path in (tmp_path / "one").iterdir()] == [".unfinished-being-written"]
+    assert [path.name for path in (tmp_path / "programs/shared").iterdir()] == [".unfinished-being-written"]
+
+
+@pytest.mark.parametrize("value", ["", "~nobody-of-this-name/programs"])
+def test_nothing_is_shared_where_the_user_says_so_or_no_place_is_known(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv(shared_programs.VARIABLE, value)
     assert shared_folder() is None
