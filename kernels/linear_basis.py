@@ -16,6 +16,7 @@ from ace_jax.eval.model import block_dense, prune_columns
 from numpy.typing import NDArray
 
 from kernels.compilation_cache import use_compilation_cache
+from kernels.shared_programs import OWN_VARIABLE
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ class BasisError(ValueError):
     """An ACE basis that cannot be built, or coefficients that do not belong to it."""
 
 
-if _folder := os.environ.get("FARFIELD_JAX_CACHE"):
+if _folder := os.environ.get(OWN_VARIABLE):
     use_compilation_cache(_folder)
 
 

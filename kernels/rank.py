@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from kernels import peak_memory
 from kernels.owner import connect
 from kernels.processors import take
+from kernels.shared_programs import OWN_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +61,8 @@ def main(folder: Path) -> None:
     faulthandler.register(signal.SIGALRM, chain=True)
     # A Ctrl-C at the terminal is the owner's to answer: it ends its ranks itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # a gang whose owner names no folder for its programs keeps them as long as it lives
+    os.environ.setdefault(OWN_VARIABLE, str(folder / "compiled"))
     owner = connect(folder)
     threading.Thread(target=_leave_with, args=(owner, folder), name="owner watch", daemon=True).start()
     try:

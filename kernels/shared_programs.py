@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+OWN_VARIABLE = "FARFIELD_JAX_CACHE"
+"""Names the folder of a gang's own programs."""
 VARIABLE = "FARFIELD_PROGRAMS"
 """Names the folder of shared programs; set and empty, nothing is shared."""
 LARGEST_BYTES = 128 * 2**20
