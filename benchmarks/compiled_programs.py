@@ -1,10 +1,11 @@
 """What shared compiled programs save: the same study run where each gang compiles for itself, and where they share.
 
-    python benchmarks/compiled_programs.py [--study studies/quick.yaml] [--write]
+    python benchmarks/compiled_programs.py [--study studies/quick.yaml] [--turns 2] [--write]
 
 The study is run from nothing, with a store of its own, on two workers: with every gang for itself, as all runs were
 before (``FARFIELD_PROGRAMS`` set and empty); with a folder of shared programs that is empty; and with the same folder
-again, as the next study on the same bases finds it. Then all three once more. All stores are compared bit by bit.
+again, as the next study on the same bases finds it. They take turns, as often as is asked for. All stores are compared
+bit by bit.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ import sweep
 
 COMMAND = "python benchmarks/compiled_programs.py --write"
 ALONE, EMPTY, FILLED = "each gang for itself", "shared, nothing compiled yet", "shared, compiled before"
-TURNS = 2
 
 
 def ran(study: Path, folder: Path, programs: str) -> tuple[float, xr.Dataset]:
@@ -62,12 +62,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--study", type=Path, default=Path("studies/quick.yaml"), help="the study file")
     parser.add_argument("--write", action="store_true", help="keep the figures in benchmarks/results")
+    parser.add_argument("--turns", type=int, default=2, help="how often each is run")
     options = parser.parse_args()
     taken: dict[str, list[float]] = {ALONE: [], EMPTY: [], FILLED: []}
     first, unequal = None, set[str]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for turn in range(TURNS):
+        for turn in range(options.turns):
             programs = {ALONE: "", EMPTY: str(folder / f"programs-{turn}")}
             for what in taken:
                 seconds, dataset = ran(options.study.resolve(), folder, programs.get(what, programs[EMPTY]))

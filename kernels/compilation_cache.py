@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from kernels.processors import abilities, processor_count
-from kernels.shared_programs import SUFFIX, SharedPrograms, shared_folder
+from kernels.shared_programs import FOR, SUFFIX, SharedPrograms, shared_folder
 
 # Programs that compile faster than this are not kept, s.
 LEAST_COMPILE_S = 0.5
@@ -37,15 +37,15 @@ def use_compilation_cache(folder: str) -> None:
 
     writes = MPI.COMM_WORLD.rank == 0
     # how a program is cut into tasks depends on how many processors it was compiled for
-    processors = f"{abilities()}-{processor_count()}"
-    own = Path(folder) / processors
+    kind = f"{FOR}{abilities()}-{processor_count()}-{_compression()[0]}"
+    own = Path(folder) / kind
     if writes:
         # without a folder JAX goes on, and says so
         with suppress(OSError):
-            own.mkdir(parents=True, exist_ok=True)
+            own.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_torn_programs(own)
         if (shared := shared_folder()) is not None:
-            _share(SharedPrograms(own, shared / processors, is_whole))
+            _share(SharedPrograms(own, shared / kind, is_whole))
     for name, value in {
         "jax_compilation_cache_dir": str(own),
         # its other caches lie in this one, whose path would become part of every program's name
@@ -85,16 +85,19 @@ def remove_torn_programs(folder: Path) -> list[str]:
     list of str
         Names of what was removed.
     """
-    torn = [path for path in sorted(folder.glob(f"*{SUFFIX}")) if not is_whole(path)]
-    for path in torn:
-        path.unlink(missing_ok=True)
-    return [path.name for path in torn]
+    torn: list[str] = []
+    with suppress(OSError):
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            if not is_whole(path):
+                path.unlink(missing_ok=True)
+                torn.append(path.name)
+    return torn
 
 
 def is_whole(program: Path) -> bool:
     """Whether a compiled program was written to its end; one that is gone is not torn."""
     try:
-        _decompression()(program.read_bytes())
+        _compression()[1](program.read_bytes())
     except FileNotFoundError:
         return True
     except Exception:  # noqa: BLE001 - each compression has errors of its own
@@ -103,14 +106,14 @@ def is_whole(program: Path) -> bool:
 
 
 @cache
-def _decompression() -> Callable[[bytes], Any]:
-    """Give what JAX decompresses its programs with: the best that is installed."""
+def _compression() -> tuple[str, Callable[[bytes], Any]]:
+    """Name what JAX compresses its programs with, the best that is installed, and give what undoes it."""
     for module in ("compression.zstd", "zstandard"):
         try:
             decompress: Callable[[bytes], Any] = import_module(module).decompress
         except ImportError:
             continue
-        return decompress
+        return "zstd", decompress
     import zlib
 
-    return zlib.decompress
+    return "zlib", zlib.decompress

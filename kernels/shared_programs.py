@@ -17,6 +17,8 @@ LARGEST_BYTES = 128 * 2**20
 """What may be shared: some five hundred programs, which are looked through when a gang starts. The oldest go."""
 SUFFIX = "-cache"
 """How JAX ends the names of programs."""
+FOR = "for-"
+"""How names of shared folders begin, which tell processors apart."""
 _UNFINISHED = ".unfinished-"
 # A copy takes far less: what is older was left by a process that was killed, s.
 _ABANDONED_S = 3600.0
@@ -77,17 +79,18 @@ class SharedPrograms:
         self._known = _names(own)
 
     def take(self) -> None:
-        """Take what others gave; what is not whole is taken from all."""
+        """Take what others gave, and away from all what is not whole."""
         if not self._is_ours():
             return
         for name in _names(self._shared) - self._known:
+            # tried once, whatever comes of it: this is asked before everything that is compiled
+            self._known.add(name)
             with suppress(OSError):
-                _link(self._shared / name, self._own / name)
-                if self._is_whole(self._own / name):
-                    self._known.add(name)
+                if self._is_whole(self._shared / name):
+                    _link(self._shared / name, self._own / name)
                 else:
-                    (self._own / name).unlink()
                     (self._shared / name).unlink()
+                    self._known.discard(name)
 
     def give(self) -> None:
         """Give what this process has compiled since it last did."""
@@ -96,24 +99,30 @@ class SharedPrograms:
         for name in _names(self._own) - self._known:
             with suppress(OSError):
                 if self._is_whole(self._own / name):
+                    self._known.add(name)
                     _copy(self._own / name, self._shared / name)
-            self._known.add(name)
+                else:
+                    # a full disk: where there is none, it may be written once more
+                    (self._own / name).unlink()
 
     def make_room(self) -> None:
         """Remove the oldest of what is shared, where it has become too much, and what was never finished.
 
         The folders for other processors, which lie beside the shared one, count as well.
         """
-        with suppress(OSError):
-            for folder in (self._own, *self._shared.parent.iterdir()):
-                _remove_abandoned(folder)
-            found = [(path.stat(), path) for path in self._shared.parent.glob(f"*/*{SUFFIX}")]
-            size = sum(about.st_size for about, _ in found)
-            for about, path in sorted(found, key=lambda each: each[0].st_mtime_ns):
-                if size <= LARGEST_BYTES:
-                    break
-                path.unlink(missing_ok=True)
-                size -= about.st_size
+        if not self._is_ours():
+            return
+        folders = [self._shared, *self._shared.parent.glob(f"{FOR}*")]
+        for folder in (self._own, *folders):
+            _remove_abandoned(folder)
+        found = {path: about for folder in folders for path, about in _files(folder)}
+        size = sum(about.st_size for about in found.values())
+        for path in sorted(found, key=lambda path: found[path].st_mtime_ns):
+            if size <= LARGEST_BYTES:
+                break
+            with suppress(OSError):
+                path.unlink()
+            size -= found[path].st_size
 
     def _is_ours(self) -> bool:
         """Make the shared folder where it is missing; whether it is there and this user's."""
@@ -126,17 +135,29 @@ class SharedPrograms:
         return False
 
 
+def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    """Programs in a folder of this user's."""
+    with suppress(OSError):
+        if folder.stat().st_uid == os.getuid():
+            return [
+                (Path(entry.path), entry.stat())
+                for entry in os.scandir(folder)
+                if entry.name.endswith(SUFFIX) and entry.is_file()
+            ]
+    return []
+
+
 def _names(folder: Path) -> set[str]:
-    try:
-        return {entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX)}
-    except OSError:
-        return set()
+    with suppress(OSError):
+        return {entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX) and entry.is_file()}
+    return set()
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for path in folder.glob(f"{_UNFINISHED}*"):
-        if time.time() - path.stat().st_mtime > _ABANDONED_S:
-            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        for path in folder.glob(f"{_UNFINISHED}*"):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink()
 
 
 def _copy(source: Path, target: Path) -> None:

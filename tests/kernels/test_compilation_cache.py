@@ -43,7 +43,7 @@ def programs(folder: Path) -> dict[str, Path]:
 
 def sharing(tmp_path: Path, own: str) -> SharedPrograms:
     (tmp_path / own).mkdir(exist_ok=True)
-    return SharedPrograms(tmp_path / own, tmp_path / "programs/shared", Path.exists)
+    return SharedPrograms(tmp_path / own, tmp_path / "programs/for-these", Path.exists)
 
 
 def test_a_program_torn_by_a_kill_is_compiled_and_kept_again(tmp_path: Path) -> None:
@@ -94,6 +94,24 @@ def test_a_torn_program_is_neither_given_nor_left_to_others(tmp_path: Path) -> N
     (tmp_path / "one" / "torn-cache").write_bytes(b"torn")
     one.give()
     assert list((tmp_path / "other").iterdir()) == []
+    assert not (tmp_path / "one" / "torn-cache").exists()
+
+
+def test_what_cannot_be_had_is_tried_once(tmp_path: Path) -> None:
+    """It is asked for before everything that is compiled."""
+    looked_at: list[Path] = []
+
+    def fails(path: Path) -> bool:
+        looked_at.append(path)
+        raise PermissionError(path)
+
+    (tmp_path / "own").mkdir()
+    programs = SharedPrograms(tmp_path / "own", tmp_path / "shared", fails)
+    programs.take()
+    (tmp_path / "shared/sine-cache").write_bytes(b"compiled")
+    programs.take()
+    programs.take()
+    assert looked_at == [tmp_path / "shared/sine-cache"]
 
 
 def test_what_had_to_make_room_is_not_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,11 +122,11 @@ def test_what_had_to_make_room_is_not_given_again(tmp_path: Path, monkeypatch: p
     programs.make_room()
     programs.give()
     sharing(tmp_path, "one").give()
-    assert list((tmp_path / "programs/shared").iterdir()) == []
+    assert list((tmp_path / "programs/for-these").iterdir()) == []
 
 
 def test_a_folder_of_another_users_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    theirs = tmp_path / "programs/shared"
+    theirs = tmp_path / "programs/for-these"
     theirs.mkdir(parents=True)
     (theirs / "sine-cache").write_bytes(b"something else")
     monkeypatch.setattr(os, "getuid", lambda: theirs.stat().st_uid + 1)
@@ -126,7 +144,7 @@ def test_nobody_else_may_write_what_will_run_here(tmp_path: Path) -> None:
         sharing(tmp_path, "one").take()
     finally:
         os.umask(before)
-    for folder in ("programs", "programs/shared"):
+    for folder in ("programs", "programs/for-these"):
         assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
 
 
@@ -143,7 +161,7 @@ def test_programs_are_shared_over_file_systems(tmp_path: Path, monkeypatch: pyte
 
     programs = sharing(tmp_path, "one")
     programs.take()
-    (tmp_path / "programs/shared/sine-cache").write_bytes(b"compiled")
+    (tmp_path / "programs/for-these/sine-cache").write_bytes(b"compiled")
     monkeypatch.setattr(Path, "hardlink_to", refused)
     programs.take()
     assert (tmp_path / "one/sine-cache").read_bytes() == b"compiled"
@@ -153,20 +171,26 @@ def test_programs_are_shared_over_file_systems(tmp_path: Path, monkeypatch: pyte
 def test_the_oldest_programs_make_room_for_any_processor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for age, name in enumerate(["shared/new", "other/old", "shared/older"]):
+    for age, name in enumerate(["for-these/new", "for-others/old", "for-these/older"]):
         path = tmp_path / f"programs/{name}-cache"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(100))
         os.utime(path, (1e9 - age, 1e9 - age))
+    # not ours, though its name is one that JAX might give
+    elsewhere = tmp_path / "programs/my-jax/oldest-cache"
+    elsewhere.parent.mkdir()
+    elsewhere.write_bytes(bytes(1000))
+    os.utime(elsewhere, (0.0, 0.0))
     monkeypatch.setattr(shared_programs, "LARGEST_BYTES", 250)
     sharing(tmp_path, "one").make_room()
-    assert {path.name for path in tmp_path.glob("programs/*/*")} == {"new-cache", "old-cache"}
+    assert {path.name for path in tmp_path.glob("programs/for-*/*")} == {"new-cache", "old-cache"}
+    assert elsewhere.exists()
 
 
 def test_what_killed_processes_left_unfinished_goes_in_time(tmp_path: Path) -> None:
     programs = sharing(tmp_path, "one")
     programs.take()
-    for folder in ("one", "programs/shared"):
+    for folder in ("one", "programs/for-these"):
         for name, age_s in (("being-written", 0.0), ("left", 7200.0)):
             path = tmp_path / folder / f".unfinished-{name}"
             path.write_bytes(b"half")
@@ -174,7 +198,9 @@ def test_what_killed_processes_left_unfinished_goes_in_time(tmp_path: Path) -> N
     programs.make_room()
     programs.take()
     assert [path.name for path in (tmp_path / "one").iterdir()] == [".unfinished-being-written"]
-    assert [path.name for path in (tmp_path / "programs/shared").iterdir()] == [".unfinished-being-written"]
+    assert [path.name for path in (tmp_path / "programs/for-these").iterdir()] == [
+        ".unfinished-being-written"
+    ]
 
 
 @pytest.mark.parametrize("value", ["", "~nobody-of-this-name/programs"])

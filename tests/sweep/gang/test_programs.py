@@ -33,4 +33,5 @@ def test_what_one_gang_has_compiled_the_next_one_uses(
     compiled = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*-cache")}
     assert compiled
     assert np.array_equal(rows(), first)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*-cache")} == compiled
+    # more may have been slow enough to be kept the second time
+    assert {path: path.stat().st_mtime_ns for path in compiled} == compiled
