@@ -26,7 +26,6 @@ from measuring import table, write
 
 import sweep
 
-COMMAND = "python benchmarks/compiled_programs.py --write"
 ALONE, EMPTY, FILLED = "each gang for itself", "shared, nothing compiled yet", "shared, compiled before"
 
 
@@ -82,7 +81,8 @@ def main() -> None:
         for what in taken
     ]
     text = (
-        f"# Compiled programs, shared\n\n`{COMMAND}`, {options.study.name} from nothing on 2 workers\n\n"
+        f"# Compiled programs, shared\n\n`python benchmarks/compiled_programs.py --turns {options.turns} --write`, "
+        f"{options.study.name} from nothing on 2 workers\n\n"
         f"{table(['programs', 'wall (s), each turn', 'of the first'], rows)}\n\n"
         f"Arrays that differ in any bit between the stores: {', '.join(sorted(unequal)) or 'none'}."
     )
