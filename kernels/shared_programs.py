@@ -77,10 +77,12 @@ class SharedPrograms:
     def __init__(self, own: Path, shared: Path, is_whole: Callable[[Path], bool]) -> None:
         self._own, self._shared, self._is_whole = own, shared, is_whole
         self._known = _names(own)
+        # asked once: what is taken is looked for before everything that is compiled
+        self._ours = _made_for_this_user(shared)
 
     def take(self) -> None:
         """Take what others gave, and away from all what is not whole."""
-        if not self._is_ours():
+        if not self._ours:
             return
         for name in _names(self._shared) - self._known:
             # tried once, whatever comes of it: this is asked before everything that is compiled
@@ -94,7 +96,7 @@ class SharedPrograms:
 
     def give(self) -> None:
         """Give what this process has compiled since it last did."""
-        if not self._is_ours():
+        if not self._ours:
             return
         for name in _names(self._own) - self._known:
             with suppress(OSError):
@@ -110,7 +112,7 @@ class SharedPrograms:
 
         The folders for other processors, which lie beside the shared one, count as well.
         """
-        if not self._is_ours():
+        if not self._ours:
             return
         folders = [self._shared, *self._shared.parent.glob(f"{FOR}*")]
         for folder in (self._own, *folders):
@@ -124,21 +126,26 @@ class SharedPrograms:
                 path.unlink()
             size -= found[path].st_size
 
-    def _is_ours(self) -> bool:
-        """Make the shared folder where it is missing; whether it is there and this user's."""
-        with suppress(OSError):
-            for missing in reversed([folder for folder in self._shared.parents if not folder.exists()]):
-                # of each level the user alone, whatever the umask: who can rename a folder can replace what it holds
-                missing.mkdir(mode=0o700, exist_ok=True)
-            self._shared.mkdir(mode=0o700, exist_ok=True)
-            return self._shared.stat().st_uid == os.getuid()
-        return False
+
+def _made_for_this_user(folder: Path) -> bool:
+    """Make a folder where it is missing; whether it is there and this user's."""
+    with suppress(OSError):
+        for missing in reversed([each for each in folder.parents if not each.exists()]):
+            # of each level the user alone, whatever the umask: who can rename a folder can replace what it holds
+            missing.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return _is_this_users(folder)
+    return False
+
+
+def _is_this_users(folder: Path) -> bool:
+    return folder.stat().st_uid == os.getuid()
 
 
 def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:
     """Programs in a folder of this user's."""
     with suppress(OSError):
-        if folder.stat().st_uid == os.getuid():
+        if _is_this_users(folder):
             return [
                 (Path(entry.path), entry.stat())
                 for entry in os.scandir(folder)

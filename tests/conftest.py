@@ -37,7 +37,8 @@ def _turn(item: pytest.Item) -> int:
     if top != "tests":
         # doctests, beside the code
         return len(_LONGEST_FIRST)
-    return _LONGEST_FIRST.index(below[0] if len(below) > 1 else "")
+    folder = below[0] if len(below) > 1 else ""
+    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else 0
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from kernels.shared_programs import OWN_VARIABLE
+
 
 def on_ranks(count: int, kernel: str, folder: Path, **arguments: Any) -> dict[str, Any]:
     """Call ``module:function`` on `count` ranks; rank 0's arrays."""
@@ -35,7 +37,7 @@ def on_ranks(count: int, kernel: str, folder: Path, **arguments: Any) -> dict[st
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "FARFIELD_JAX_CACHE": str(folder / "compiled")},
+        env={**os.environ, OWN_VARIABLE: str(folder / "compiled")},
     )
     assert done.returncode == 0, done.stderr
     with np.load(answer) as stored:
